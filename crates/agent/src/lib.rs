@@ -1,0 +1,1 @@
+//! OVSDB and OpenFlow connections around the host state

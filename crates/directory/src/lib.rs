@@ -1,0 +1,1 @@
+//! Networks, ports, hosts, interest, revisions: what each host must know

@@ -1,0 +1,30 @@
+//! OpenFlow 1.3 and 1.4 with what Open vSwitch adds to them: codec, text form in `ovs-ofctl` syntax, connection.
+//!
+//! The types of this crate ([`Flow`], [`Match`], [`Action`]) are plain values; the codec is pure; only `connection`
+//! does I/O. What the codec does not know it keeps as opaque bytes, so that nothing is lost on the way through.
+
+mod action;
+mod field;
+mod flow;
+mod matching;
+
+pub use action::{Action, Instruction, Learn, LearnSource, LearnSpec, LearnTarget, Subfield};
+pub use field::Field;
+pub use flow::{Flow, FlowKey, Meaning};
+pub use matching::{Masked, Match};
+
+/// Number of an OpenFlow port of a bridge (`ofport` of OVSDB).
+pub type PortNo = u32;
+
+/// Reserved port numbers (OpenFlow 1.3.5 section 7.2.1, `ofp_port_no`).
+pub mod port {
+    use super::PortNo;
+
+    /// The first reserved number: real ports are below it.
+    pub const MAX: PortNo = 0xffff_ff00;
+    pub const IN_PORT: PortNo = 0xffff_fff8;
+    pub const NORMAL: PortNo = 0xffff_fffa;
+    pub const CONTROLLER: PortNo = 0xffff_fffd;
+    pub const LOCAL: PortNo = 0xffff_fffe;
+    pub const ANY: PortNo = 0xffff_ffff;
+}

@@ -1,0 +1,1 @@
+//! OVSDB (RFC 7047 with monitor_cond_since): codec, replica, connection

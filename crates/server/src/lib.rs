@@ -1,0 +1,1 @@
+//! REST API and agent sessions: joins store and directory

@@ -1,0 +1,1 @@
+//! The agent-server protocol: messages, session state machines, gRPC shell
