@@ -2,6 +2,7 @@
 //!
 //! Everything here is a plain value: no I/O, no clock, no randomness.
 
+mod backoff;
 mod digest;
 mod entry;
 mod error;
@@ -13,6 +14,7 @@ mod revision;
 mod segment;
 mod vlan;
 
+pub use backoff::Backoff;
 pub use digest::Digest;
 pub use entry::{Entry, FLOODING_IP, FLOODING_MAC};
 pub use error::Error;
