@@ -1,1 +1,3 @@
-//! The agent-server protocol: messages, session state machines, gRPC shell
+//! The agent-server protocol: messages, session state machines, and the gRPC shell around them.
+
+pub mod messages;
