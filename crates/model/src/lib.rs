@@ -3,6 +3,7 @@
 //! Everything here is a plain value: no I/O, no clock, no randomness.
 
 mod backoff;
+mod change;
 mod digest;
 mod entry;
 mod error;
@@ -15,6 +16,7 @@ mod segment;
 mod vlan;
 
 pub use backoff::Backoff;
+pub use change::{Change, Committed};
 pub use digest::Digest;
 pub use entry::{Entry, FLOODING_IP, FLOODING_MAC};
 pub use error::Error;

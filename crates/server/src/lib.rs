@@ -1,1 +1,3 @@
-//! REST API and agent sessions: joins store and directory
+//! The server: REST API and agent sessions; joins the store and the directory.
+
+pub mod hosts;
