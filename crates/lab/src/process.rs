@@ -167,11 +167,16 @@ impl Process {
         }
     }
 
-    pub(crate) fn error(&self, what: &str) -> Error {
+    /// The last lines of the log.
+    pub fn log_tail(&self) -> String {
         let log = self.log();
         let lines: Vec<&str> = log.lines().collect();
-        let tail = lines.get(lines.len().saturating_sub(15)..).unwrap_or_default().join("\n");
-        Error::Process { process: self.title(), what: what.to_owned(), log: self.log.clone(), tail }
+        lines.get(lines.len().saturating_sub(15)..).unwrap_or_default().join("\n")
+    }
+
+    pub(crate) fn error(&self, what: &str) -> Error {
+        let (what, log, tail) = (what.to_owned(), self.log.clone(), self.log_tail());
+        Error::Process { process: self.title(), what, log, tail }
     }
 
     /// Keeps the record of a process that has just been started.
