@@ -161,10 +161,12 @@ impl Task {
                         Err(error) => failure = Some(error.into()),
                     }
                 }
-                command = self.commands.recv(), if session.is_in_step() && room && failure.is_none() => match command {
-                    Some(Command::Transact { operations, reply }) => {
+                command = self.commands.recv(), if room && failure.is_none() => match command {
+                    Some(Command::Transact { operations, reply }) if session.is_in_step() => {
                         replies.insert(session.transact(operations), reply);
                     }
+                    // What was decided on an old copy of the database is not sent before the new one is known.
+                    Some(Command::Transact { reply, .. }) => turn_away(reply),
                     Some(Command::Refetch) => failure = Some(Error::Refetch),
                     None => return Err(End::Abandoned),
                 },
@@ -215,9 +217,7 @@ impl Task {
                     Err(_) => return Err(End::Abandoned),
                 },
                 command = self.commands.recv() => match command {
-                    Some(Command::Transact { reply, .. }) => {
-                        let _ = reply.send(Err(Error::NotConnected));
-                    }
+                    Some(Command::Transact { reply, .. }) => turn_away(reply),
                     Some(Command::Refetch) => self.cursor = Cursor::default(),
                     None => return Err(End::Abandoned),
                 },
@@ -226,6 +226,11 @@ impl Task {
             }
         }
     }
+}
+
+fn turn_away(reply: Reply) {
+    // Whoever asked may have stopped waiting.
+    let _ = reply.send(Err(Error::NotConnected));
 }
 
 fn event(output: Output) -> Option<Event> {
