@@ -26,8 +26,9 @@ pub struct Options {
     pub message_limit: usize,
     /// Transactions without a reply, beyond which further ones wait.
     pub in_flight: usize,
-    /// Events that the consumer has not taken, beyond which nothing more is read from the server.
-    pub events: usize,
+    /// Bytes received since the consumer last had taken all events, beyond which nothing more is read until he has. The
+    /// server then holds back and merges what is to come.
+    pub backlog: usize,
 }
 
 impl Default for Options {
@@ -41,10 +42,13 @@ impl Default for Options {
             request_timeout: Duration::from_secs(30),
             message_limit: MESSAGE_LIMIT,
             in_flight: 256,
-            events: 256,
+            backlog: 4 << 20,
         }
     }
 }
+
+/// Events in the channel; what does not fit waits in the backlog.
+const EVENTS: usize = 16;
 
 /// A handle on a connection that is kept up by a task of its own. The task ends when all handles, or the receiver of
 /// its events, are dropped.
@@ -57,12 +61,12 @@ pub struct Client {
 impl Client {
     /// Starts to connect, and to connect again whenever that is needed. Call it within a Tokio runtime.
     ///
-    /// Events come in order and none is left out: if they are not taken, the server is not read from. Replies come
-    /// after the updates that they cause (ovsdb-server(7) section 4.1.5), so who takes the events should not wait for a
-    /// reply meanwhile.
+    /// Events come in order and none is left out. A reply does not wait for the updates before it to be taken, so the
+    /// replica may show a transaction's effect only after its reply; and a consumer may await replies between events,
+    /// as long as what he leaves lying stays below [`Options::backlog`].
     pub fn connect(endpoint: Endpoint, options: Options) -> (Client, mpsc::Receiver<Event>) {
         let (commands, commands_receiver) = mpsc::channel(options.in_flight);
-        let (events, events_receiver) = mpsc::channel(options.events);
+        let (events, events_receiver) = mpsc::channel(EVENTS);
         let client = Client { commands, request_timeout: options.request_timeout };
         tokio::spawn(Task::new(endpoint, options, commands_receiver, events).run());
         (client, events_receiver)

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
 
 use model::Backoff;
@@ -79,19 +79,12 @@ impl Task {
     async fn serve(&mut self) -> Result<Infallible, End> {
         let (mut reader, mut writer) = self.open().await?;
         let mut session = Session::open(&self.options.database, self.options.message_limit, self.cursor.clone());
-        let mut replies: HashMap<u64, Reply> = HashMap::new();
-        let end = self.converse(&mut session, &mut reader, &mut writer, &mut replies).await;
-        // Only what the consumer has been given counts as known; `converse` has handed over all outputs.
-        self.cursor = session.cursor().clone();
-        let Err(end) = end;
-        if let End::Failed(error) = &end {
-            if matches!(error, Error::Refetch) {
-                self.cursor = Cursor::default();
-            }
-            for reply in replies.into_values() {
-                let _ = reply.send(Err(Error::OutcomeUnknown(error.to_string())));
-            }
-        }
+        let Err(end) = self.converse(&mut session, &mut reader, &mut writer).await;
+        // All that the session made of the bytes has been handed over by now, so the cursor says what the consumer knows.
+        self.cursor = match end {
+            End::Failed(Error::Refetch) => Cursor::default(),
+            _ => session.cursor().clone(),
+        };
         Err(end)
     }
 
@@ -118,42 +111,52 @@ impl Task {
         }
     }
 
-    /// Moves bytes, commands and events until something ends it. All outputs of the session are handed over first.
+    /// Moves bytes, commands and events until something ends it and all events are handed over.
     async fn converse(
         &mut self,
         session: &mut Session,
         reader: &mut Reader,
         writer: &mut Writer,
-        replies: &mut HashMap<u64, Reply>,
     ) -> Result<Infallible, End> {
         let mut chunk = vec![0; CHUNK];
         let mut heard = Instant::now();
         let mut probed = false;
         let mut failure = None;
+        let mut replies = HashMap::new();
+        let mut backlog = VecDeque::new();
+        let mut backlog_bytes = 0;
         loop {
-            let delivered = self.deliver(session, replies);
-            if delivered && let Some(error) = failure.take() {
-                return Err(End::Failed(error));
+            backlog.extend(session.outputs().drain(..).filter_map(|output| self.sort(output, &mut replies)));
+            if let Some(error) = &failure {
+                give_up(&mut replies, error);
             }
+            if backlog.is_empty() {
+                backlog_bytes = 0;
+                if let Some(error) = failure {
+                    return Err(End::Failed(error));
+                }
+            }
+            let reading = backlog_bytes < self.options.backlog && failure.is_none();
             let room = replies.len() < self.options.in_flight && session.outgoing().len() < CHUNK;
             let silence = if probed { self.options.probe_interval * 2 } else { self.options.probe_interval };
             tokio::select! {
-                // Not before the consumer has taken what came: so a slow one slows the server, and fills no memory.
-                read = reader.read(&mut chunk), if delivered => {
+                read = reader.read(&mut chunk), if reading => {
                     let result = match read {
                         Ok(0) => Err(Error::Closed),
-                        Ok(count) => session.receive(chunk.get(..count).unwrap_or_default()),
+                        Ok(count) => {
+                            backlog_bytes += count;
+                            session.receive(chunk.get(..count).unwrap_or_default())
+                        }
                         Err(error) => Err(error.into()),
                     };
                     failure = result.err();
                     (heard, probed) = (Instant::now(), false);
                 }
-                permit = self.events.reserve(), if !delivered => {
+                permit = self.events.reserve(), if !backlog.is_empty() => {
                     let Ok(permit) = permit else { return Err(End::Abandoned) };
-                    if let Some(event) = session.outputs().pop_front().and_then(event) {
+                    if let Some(event) = backlog.pop_front() {
                         permit.send(event);
                     }
-                    heard = Instant::now();
                 }
                 written = writer.write(session.outgoing()), if !session.outgoing().is_empty() && failure.is_none() => {
                     match written {
@@ -161,8 +164,8 @@ impl Task {
                         Err(error) => failure = Some(error.into()),
                     }
                 }
-                command = self.commands.recv(), if room && failure.is_none() => match command {
-                    Some(Command::Transact { operations, reply }) if session.is_in_step() => {
+                command = self.commands.recv(), if room => match command {
+                    Some(Command::Transact { operations, reply }) if session.is_in_step() && failure.is_none() => {
                         replies.insert(session.transact(operations), reply);
                     }
                     // What was decided on an old copy of the database is not sent before the new one is known.
@@ -170,41 +173,41 @@ impl Task {
                     Some(Command::Refetch) => failure = Some(Error::Refetch),
                     None => return Err(End::Abandoned),
                 },
-                () = sleep_until(heard + silence), if delivered => {
-                    if probed {
-                        return Err(End::Failed(Error::Silent(silence)));
+                () = sleep_until(heard + silence), if failure.is_none() => {
+                    if !reading {
+                        // It is we who do not listen.
+                        (heard, probed) = (Instant::now(), false);
+                    } else if probed {
+                        failure = Some(Error::Silent(silence));
+                    } else {
+                        session.probe();
+                        probed = true;
                     }
-                    session.probe();
-                    probed = true;
                 }
                 () = self.events.closed() => return Err(End::Abandoned),
             }
         }
     }
 
-    /// Hands over the session's outputs as far as that takes no waiting; whether none is left.
-    fn deliver(&self, session: &mut Session, replies: &mut HashMap<u64, Reply>) -> bool {
-        while let Some(output) = session.outputs().pop_front() {
-            match output {
-                Output::Reply { id, result } => {
-                    // Whoever asked may have stopped waiting.
-                    let _ = replies.remove(&id).map(|reply| reply.send(result));
-                }
-                Output::Missing(columns) => {
-                    warn!(endpoint = %self.endpoint, columns = columns.join(", "), "OVSDB lacks columns: they read as empty");
-                }
-                output => {
-                    let Ok(permit) = self.events.try_reserve() else {
-                        session.outputs().push_front(output);
-                        return false;
-                    };
-                    if let Some(event) = event(output) {
-                        permit.send(event);
-                    }
-                }
+    /// Answers who waits for a reply; what is left is an event.
+    fn sort(&self, output: Output, replies: &mut HashMap<u64, Reply>) -> Option<Event> {
+        match output {
+            Output::InStep { resumed } => {
+                debug!(endpoint = %self.endpoint, resumed, "OVSDB is connected");
+                Some(Event::Connected { resumed })
+            }
+            Output::Update(update) => Some(Event::Update(update)),
+            Output::Reply { id, result } => {
+                // Whoever asked may have stopped waiting.
+                let _ = replies.remove(&id).map(|reply| reply.send(result));
+                None
+            }
+            Output::Missing(columns) => {
+                let columns = columns.join(", ");
+                warn!(endpoint = %self.endpoint, columns, "OVSDB lacks columns: they read as empty");
+                None
             }
         }
-        true
     }
 
     /// Reports an event, then waits; transactions handed in meanwhile are turned away.
@@ -233,13 +236,8 @@ fn turn_away(reply: Reply) {
     let _ = reply.send(Err(Error::NotConnected));
 }
 
-fn event(output: Output) -> Option<Event> {
-    match output {
-        Output::InStep { resumed } => {
-            debug!(resumed, "OVSDB is connected");
-            Some(Event::Connected { resumed })
-        }
-        Output::Update(update) => Some(Event::Update(update)),
-        Output::Reply { .. } | Output::Missing(_) => None,
+fn give_up(replies: &mut HashMap<u64, Reply>, error: &Error) {
+    for (_, reply) in replies.drain() {
+        let _ = reply.send(Err(Error::OutcomeUnknown(error.to_string())));
     }
 }
