@@ -1,4 +1,4 @@
-//! Any updates: the replica refuses one as a whole or applies it, and applying a complete one again changes nothing.
+//! Any updates: the replica applies one as a whole or, refusing it, stays as it was; a complete one of no rows empties it.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
