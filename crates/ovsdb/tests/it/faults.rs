@@ -6,10 +6,11 @@ use ovsdb::{Endpoint, Error, Options, PortSpec, Transaction};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use crate::follower::{Follower, options};
 use crate::proxy::Proxy;
-use crate::server::Server;
+use crate::server::{DEADLINE, SCHEMA, Server};
 
 /// What a stand-in for a server says to a connection; it reads nothing.
 #[derive(Debug, Clone, Copy)]
@@ -209,6 +210,39 @@ async fn a_consumer_that_pauses_loses_nothing() {
     assert_eq!((follower.connected.len(), follower.errors.len()), (1, 0));
 }
 
+/// A stand-in for a server that has endless news; says how much of it we take while nobody takes it from us.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_for_the_consumer_is_bounded() {
+    const BACKLOG: usize = 1 << 20;
+    const STALL: Duration = Duration::from_secs(1);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("standin.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let options = Options { backlog: BACKLOG, ..options() };
+    let (_client, mut events) = ovsdb::Client::connect(Endpoint::Unix(path), options);
+    let (mut peer, _) = listener.accept().await.unwrap();
+
+    let schema = std::fs::read_to_string(SCHEMA).unwrap();
+    let zero = uuid::Uuid::nil();
+    let opening =
+        format!(r#"{{"id":0,"result":{{}}}}{{"id":1,"result":{schema}}}{{"id":2,"result":[false,"{zero}",{{}}]}}"#);
+    peer.write_all(opening.as_bytes()).await.unwrap();
+    let news = format!(r#"{{"id":null,"method":"update3","params":["culvert","{zero}",{{}}]}}"#).repeat(50);
+
+    let mut taken = 0;
+    while let Ok(result) = timeout(STALL, peer.write_all(news.as_bytes())).await {
+        result.unwrap();
+        taken += news.len();
+        assert!(taken < 32 * BACKLOG, "we take without end");
+    }
+    // What the sockets hold is not counted as ours.
+    assert!((BACKLOG..BACKLOG + (2 << 20)).contains(&taken), "took {taken} bytes");
+
+    // The positive control: what is taken from us makes room. (Half a message may be out: any bytes will do.)
+    tokio::spawn(async move { while events.recv().await.is_some() {} });
+    timeout(DEADLINE, peer.write_all(news.as_bytes())).await.unwrap().unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_task_ends_with_its_last_handle() {
     let server = Server::standalone();
@@ -218,7 +252,7 @@ async fn the_task_ends_with_its_last_handle() {
     follower.catch_up().await;
     let Follower { client, mut events, .. } = follower;
     drop(client);
-    let end = tokio::time::timeout(crate::server::DEADLINE, events.recv()).await.unwrap();
+    let end = timeout(DEADLINE, events.recv()).await.unwrap();
     assert!(end.is_none(), "{end:?}");
 }
 
