@@ -102,3 +102,18 @@ pub enum Instruction {
     /// An instruction that this crate does not know: its whole encoding.
     Opaque(Vec<u8>),
 }
+
+impl Instruction {
+    /// Its place in the order in which a switch carries instructions out (OpenFlow 1.3.5 section 5.9).
+    pub(crate) fn rank(&self) -> u8 {
+        match self {
+            Instruction::Meter(_) => 0,
+            Instruction::Apply(_) => 1,
+            Instruction::Clear => 2,
+            Instruction::Write(_) => 3,
+            Instruction::Metadata { .. } => 4,
+            Instruction::GotoTable(_) => 5,
+            Instruction::Opaque(_) => 6,
+        }
+    }
+}

@@ -6,7 +6,9 @@
 mod action;
 mod field;
 mod flow;
+mod hash;
 mod matching;
+mod normal;
 
 pub use action::{Action, Instruction, Learn, LearnSource, LearnSpec, LearnTarget, Subfield};
 pub use field::Field;
@@ -27,4 +29,15 @@ pub mod port {
     pub const CONTROLLER: PortNo = 0xffff_fffd;
     pub const LOCAL: PortNo = 0xffff_fffe;
     pub const ANY: PortNo = 0xffff_ffff;
+}
+
+/// Flags of a flow (OpenFlow 1.3.5 section 7.3.4.2, `OFPFF_*`).
+pub mod flow_flags {
+    pub const SEND_FLOW_REMOVED: u16 = 1;
+    pub const CHECK_OVERLAP: u16 = 2;
+    pub const RESET_COUNTS: u16 = 4;
+    pub const NO_PACKET_COUNTS: u16 = 8;
+    pub const NO_BYTE_COUNTS: u16 = 16;
+    /// Those that a switch keeps with the flow; the others concern the flow-mod alone.
+    pub(crate) const KEPT: u16 = !(CHECK_OVERLAP | RESET_COUNTS);
 }
