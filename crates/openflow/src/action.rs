@@ -53,7 +53,7 @@ pub struct Learn {
     pub hard_timeout: u16,
     pub fin_idle_timeout: u16,
     pub fin_hard_timeout: u16,
-    /// `NX_LEARN_F_*` bits.
+    /// `NX_LEARN_F_*` bits, but for the one that says that there is a `result_dst`.
     pub flags: u16,
     /// Of `NXAST_LEARN2`: 0 is none.
     pub limit: u32,

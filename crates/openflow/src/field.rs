@@ -49,7 +49,7 @@ macro_rules! fields {
 
         impl Field {
             /// Every field with a row of its own in the table: all but registers, metadata and unknown ones.
-            const PLAIN: &'static [Field] = &[$(Field::$variant,)*];
+            pub(crate) const PLAIN: &'static [Field] = &[$(Field::$variant,)*];
 
             /// `None` for registers and unknown fields, whose names are made from their numbers.
             pub(crate) fn info(self) -> Option<Info> {

@@ -4,16 +4,30 @@
 //! does I/O. What the codec does not know it keeps as opaque bytes, so that nothing is lost on the way through.
 
 mod action;
+pub mod codec;
+mod error;
 mod field;
 mod flow;
+mod flow_mod;
 mod hash;
 mod matching;
+mod message;
 mod normal;
+mod port_desc;
+mod switch_error;
 
 pub use action::{Action, Instruction, Learn, LearnSource, LearnSpec, LearnTarget, Subfield};
+pub use error::{Error, Result};
 pub use field::Field;
 pub use flow::{Flow, FlowKey, Meaning};
+pub use flow_mod::{Command, FlowFilter, FlowMod};
 pub use matching::{Masked, Match};
+pub use message::{
+    Aggregate, BundleControl, BundleStep, Features, FlowRemoved, FlowStats, Hello, Message, MultipartReply,
+    MultipartRequest, PortReason, TableStats, Version,
+};
+pub use port_desc::{Ethernet, PortDesc, PortStats};
+pub use switch_error::SwitchError;
 
 /// Number of an OpenFlow port of a bridge (`ofport` of OVSDB).
 pub type PortNo = u32;
