@@ -62,14 +62,14 @@ pub struct Learn {
 }
 
 /// One part of a learned flow: from where, to where.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LearnSpec {
     pub bits: u16,
     pub source: LearnSource,
     pub target: LearnTarget,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LearnSource {
     /// Bits of the packet at hand.
     Field { field: Field, offset: u16 },
@@ -77,7 +77,7 @@ pub enum LearnSource {
     Immediate(u128),
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LearnTarget {
     /// The learned flow matches these bits.
     Match { field: Field, offset: u16 },

@@ -76,8 +76,6 @@ const NXM1: u16 = 0x0001;
 const ERIC: u16 = 0x1000;
 /// `OFPXMC_OPENFLOW_BASIC`.
 const BASIC: u16 = 0x8000;
-/// `OFPXMC_PACKET_REGS`.
-const PACKET_REGS: u16 = 0x8001;
 /// `OFPXMC_EXPERIMENTER`.
 pub(crate) const EXPERIMENTER: u16 = 0xffff;
 

@@ -15,6 +15,7 @@ mod message;
 mod normal;
 mod port_desc;
 mod switch_error;
+mod text;
 
 pub use action::{Action, Instruction, Learn, LearnSource, LearnSpec, LearnTarget, Subfield};
 pub use error::{Error, Result};
@@ -39,7 +40,10 @@ pub mod port {
     /// The first reserved number: real ports are below it.
     pub const MAX: PortNo = 0xffff_ff00;
     pub const IN_PORT: PortNo = 0xffff_fff8;
+    pub const TABLE: PortNo = 0xffff_fff9;
     pub const NORMAL: PortNo = 0xffff_fffa;
+    pub const FLOOD: PortNo = 0xffff_fffb;
+    pub const ALL: PortNo = 0xffff_fffc;
     pub const CONTROLLER: PortNo = 0xffff_fffd;
     pub const LOCAL: PortNo = 0xffff_fffe;
     pub const ANY: PortNo = 0xffff_ffff;

@@ -118,13 +118,13 @@ fn put_action(out: &mut Vec<u8>, action: &Action) -> Result<()> {
         }
         Action::SetField { field, value, mask: None } => {
             put_kind(out, SET_FIELD);
-            oxm::put_entry(out, *field, *value, None);
+            oxm::put_entry(out, Prefer::Standard, *field, *value, None);
         }
         // Set-field takes no mask before OpenFlow 1.5.
         Action::SetField { field, value, mask } => {
             put_nicira(out, REG_LOAD2);
             out.put_bytes(0, 6);
-            oxm::put_entry(out, *field, *value, *mask);
+            oxm::put_entry(out, Prefer::Nicira, *field, *value, *mask);
         }
         Action::PushVlan(ethertype) => {
             put_kind(out, PUSH_VLAN);
@@ -141,13 +141,13 @@ fn put_action(out: &mut Vec<u8>, action: &Action) -> Result<()> {
             out.put_u16(src.bits);
             out.put_u16(src.offset);
             out.put_u16(dst.offset);
-            oxm::put_header(out, src.field, Prefer::Standard, false);
-            oxm::put_header(out, dst.field, Prefer::Standard, false);
+            oxm::put_header(out, src.field, Prefer::Nicira, false);
+            oxm::put_header(out, dst.field, Prefer::Nicira, false);
         }
         Action::Load { dst, value } => {
             put_nicira(out, REG_LOAD);
             put_range(out, *dst);
-            oxm::put_header(out, dst.field, Prefer::Standard, false);
+            oxm::put_header(out, dst.field, Prefer::Nicira, false);
             out.put_u64(*value);
         }
         Action::Learn(learn) => {

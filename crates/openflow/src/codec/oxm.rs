@@ -13,9 +13,9 @@ use crate::{Field, Masked, Match};
 /// Which of a field's code points to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Prefer {
-    /// OXM where there is one: matches and most actions.
+    /// OXM where there is one: matches and `set_field`.
     Standard,
-    /// NXM where there is one: `learn`.
+    /// NXM where there is one: Nicira's actions.
     Nicira,
 }
 
@@ -25,7 +25,7 @@ pub(crate) fn put_match(out: &mut Vec<u8>, matching: &Match) -> Result<()> {
     out.put_u16(1); // OFPMT_OXM
     out.put_u16(0);
     for (field, Masked { value, mask }) in &matching.0 {
-        put_entry(out, *field, *value, *mask);
+        put_entry(out, Prefer::Standard, *field, *value, *mask);
     }
     put::length(out, "a match", start, 2)?;
     put::pad8(out, start);
@@ -55,8 +55,8 @@ pub(crate) fn read_match(from: &mut Reader<'_>) -> Result<Match> {
 }
 
 /// Appends a header, the value and, if there is one, the mask.
-pub(crate) fn put_entry(out: &mut Vec<u8>, field: Field, value: u128, mask: Option<u128>) {
-    put_header(out, field, Prefer::Standard, mask.is_some());
+pub(crate) fn put_entry(out: &mut Vec<u8>, prefer: Prefer, field: Field, value: u128, mask: Option<u128>) {
+    put_header(out, field, prefer, mask.is_some());
     put::number(out, value, field.bytes());
     if let Some(mask) = mask {
         put::number(out, mask, field.bytes());

@@ -29,7 +29,9 @@ pub(super) fn put_desc(out: &mut Vec<u8>, version: Version, desc: &PortDesc) -> 
         out.put_u32(0);
     }
     let Ethernet { current, advertised, supported, peer, current_speed, max_speed } = desc.ethernet;
-    [current, advertised, supported, peer, current_speed, max_speed].into_iter().for_each(|number| out.put_u32(number));
+    for number in [current, advertised, supported, peer, current_speed, max_speed] {
+        out.put_u32(number);
+    }
     if version == Version::V1_4 {
         put::length(out, "a port", start, 4)?;
     }
