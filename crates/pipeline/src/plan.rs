@@ -1,0 +1,109 @@
+use std::collections::BTreeSet;
+
+use model::LocalVlan;
+use openflow::Flow;
+
+use crate::{Cookie, Derived, Installed, Kind, Row, Stage, State};
+
+/// What an operation does to a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Change {
+    /// It was not there.
+    Add,
+    /// It was there and meant something else; replaced in one step.
+    Modify,
+    /// It meant the same under another cookie: a stock agent's before the hand-over, or another object's.
+    Recookie,
+    Remove,
+}
+
+/// One step of a plan; ordered by stage. It holds no flow, so that a plan of a million steps is small: see [`Op::flow`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Op {
+    pub stage: Stage,
+    pub row: Row,
+    pub change: Change,
+}
+
+/// How to remove what an operation removes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removal {
+    /// Table, priority and match; with `strict` exactly this flow, else all that it covers.
+    pub flow: Flow,
+    pub strict: bool,
+    /// Only flows with this cookie under this mask.
+    pub cookie: Option<(u64, u64)>,
+}
+
+/// What takes a switch from what it holds to what is wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// In the order in which they must be done: a stage is in before the next begins.
+    pub ops: Vec<Op>,
+    /// Rows that are not wanted, and may not be removed yet.
+    pub held: Vec<Row>,
+}
+
+/// Compares rows with what is installed. Give it [`State::take_dirty`] after a change, or [`Installed::and_wanted`] to
+/// compare everything.
+///
+/// `may_remove` says whether enough is known to remove a row that is not wanted ([`Row::scope`]); what it refuses is
+/// held. If nothing differs the plan is empty.
+pub fn plan(
+    state: &State,
+    installed: &Installed,
+    rows: impl IntoIterator<Item = Row>,
+    may_remove: impl Fn(&Row) -> bool,
+) -> Plan {
+    let mut plan = Plan::default();
+    let rows: BTreeSet<Row> = rows.into_iter().collect();
+    let freed = |vlan: LocalVlan| rows.contains(&Row::Learned { vlan });
+    for row in &rows {
+        let change = match state.derive(row) {
+            Derived::Flow(flow) => installed.compare(row, &flow),
+            Derived::Pending => None,
+            Derived::Absent => installed.may_hold(row).then_some(Change::Remove),
+        };
+        let Some(change) = change else { continue };
+        if change == Change::Remove && !may_remove(row) {
+            plan.held.push(*row);
+            continue;
+        }
+        plan.ops.push(Op::new(*row, change));
+        // What was learned for a MAC must not outlive the entry that hid it.
+        if let Row::Unicast { vlan, mac } = *row
+            && matches!(change, Change::Modify | Change::Remove)
+            && !freed(vlan)
+        {
+            plan.ops.push(Op::new(Row::LearnedMac { vlan, mac }, Change::Remove));
+        }
+    }
+    plan.ops.sort_unstable();
+    plan
+}
+
+impl Op {
+    fn new(row: Row, change: Change) -> Self {
+        Op { stage: Stage::of(&row, change), row, change }
+    }
+
+    /// The flow to add (it takes the place of one with the same match); `None` for a removal, or if the state has
+    /// changed since in such a way that the row must wait for the next plan.
+    pub fn flow(&self, state: &State) -> Option<Flow> {
+        match state.derive(&self.row) {
+            Derived::Flow(flow) if self.change != Change::Remove => Some(flow),
+            _ => None,
+        }
+    }
+
+    /// How to remove the row; `None` if the operation removes nothing.
+    pub fn removal(&self) -> Option<Removal> {
+        let whole_vlan = matches!(self.row, Row::Learned { .. });
+        let learned = (Cookie::plain(Kind::Learned).to_u64(), Cookie::KIND_MASK);
+        (self.change == Change::Remove).then(|| Removal {
+            flow: self.row.rule(),
+            strict: !whole_vlan,
+            cookie: whole_vlan.then_some(learned),
+        })
+    }
+}
