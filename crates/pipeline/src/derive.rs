@@ -173,7 +173,8 @@ impl State {
             _ if !self.modes.serves(tunnel) => Way::None,
             Some(TunnelPort::Ready(number)) => Way::To(number),
             Some(TunnelPort::Failed) => Way::None,
-            None => Way::Pending,
+            None if self.tunnels.may_hold() => Way::Pending,
+            None => Way::None,
         }
     }
 }

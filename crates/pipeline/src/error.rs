@@ -1,4 +1,4 @@
-use model::{LocalVlan, NetworkId};
+use model::{LocalVlan, NetworkId, Segment};
 use thiserror::Error as ThisError;
 
 /// What a host cannot be asked to do.
@@ -12,6 +12,10 @@ pub enum Error {
     NoTunnelType,
     #[error("local VLAN {vlan} is in use by network {by}, so network {network} cannot have it")]
     VlanTaken { vlan: LocalVlan, by: NetworkId, network: NetworkId },
+    #[error("network {network} is carried as {segment} under local VLAN {vlan}: remove it before it is set anew")]
+    Carried { network: NetworkId, segment: Segment, vlan: LocalVlan },
+    #[error("local VLAN {vlan} was given up just now, so network {network} must wait until its flows are removed")]
+    VlanGivenUp { vlan: LocalVlan, network: NetworkId },
     #[error(
         "no local VLAN is free: all {count} of the range {first}-{last} are in use; widen the range or unplug the ports of a network"
     )]

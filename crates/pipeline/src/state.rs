@@ -49,20 +49,30 @@ impl State {
         &self.modes
     }
 
-    /// The network is carried here, under this VLAN. An error: another network has the VLAN; nothing is changed.
+    /// The network is carried here, under this VLAN. An error changes nothing.
+    ///
+    /// A network does not change its segment or its VLAN while it is carried, and a VLAN that was given up is free only
+    /// when its rows have been planned away, or a row of the one could meet frames of the other: remove, plan, set.
     pub fn set_network(&mut self, id: NetworkId, segment: Segment, vlan: LocalVlan) -> Result<(), Error> {
-        if let Some(by) = self.vlans.get(&vlan).filter(|by| **by != id) {
+        let place = Place { segment, vlan };
+        match self.networks.get(&id).and_then(|network| network.place) {
+            Some(known) if known == place => return Ok(()),
+            Some(Place { segment, vlan }) => return Err(Error::Carried { network: id, segment, vlan }),
+            None => {}
+        }
+        if let Some(by) = self.vlans.get(&vlan) {
             return Err(Error::VlanTaken { vlan, by: *by, network: id });
         }
-        let place = Place { segment, vlan };
-        if self.networks.get(&id).and_then(|network| network.place) != Some(place) {
-            self.withdraw(id);
-            self.networks.entry(id).or_default().place = Some(place);
-            self.vlans.insert(vlan, id);
-            self.mark_claimants(segment);
-            self.segments.insert(segment, id);
-            self.mark_claimants(segment);
-            self.endpoints_of(id).into_iter().for_each(|tunnel| self.want(tunnel));
+        if self.dirty.contains(&Row::Learned { vlan }) {
+            return Err(Error::VlanGivenUp { vlan, network: id });
+        }
+        self.networks.entry(id).or_default().place = Some(place);
+        self.vlans.insert(vlan, id);
+        self.mark_claimants(segment);
+        self.segments.insert(segment, id);
+        self.mark_claimants(segment);
+        for tunnel in self.tunnels_of(id) {
+            self.want(tunnel);
         }
         Ok(())
     }
@@ -118,7 +128,9 @@ impl State {
         let Some(Place { segment, vlan }) = self.networks.get(&id).and_then(|network| network.place) else { return };
         self.mark_claimants(segment);
         self.dirty.insert(Row::Learned { vlan });
-        self.endpoints_of(id).into_iter().for_each(|tunnel| self.unwant(tunnel));
+        for tunnel in self.tunnels_of(id) {
+            self.unwant(tunnel);
+        }
         self.segments.remove(&segment, &id);
         self.mark_claimants(segment);
         self.vlans.remove(&vlan);
@@ -128,7 +140,7 @@ impl State {
     }
 
     /// The tunnels that a network's entries need.
-    fn endpoints_of(&self, id: NetworkId) -> Vec<Tunnel> {
+    fn tunnels_of(&self, id: NetworkId) -> Vec<Tunnel> {
         let network = self.networks.get(&id).filter(|_| self.modes.l2_population());
         let Some((network, place)) = network.and_then(|network| Some((network, network.place?))) else {
             return Vec::new();

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use openflow::PortNo;
 use rustc_hash::FxHashMap;
 
+use crate::claims::Claims;
 use crate::{Row, State, Tunnel};
 
 /// What is known of the port of a tunnel.
@@ -21,7 +22,10 @@ pub(crate) struct Tunnels {
     /// How many networks (or, in a full mesh, hosts) want a tunnel.
     wanted: BTreeMap<Tunnel, u32>,
     ports: FxHashMap<Tunnel, TunnelPort>,
-    by_port: FxHashMap<PortNo, Tunnel>,
+    by_port: Claims<PortNo, Tunnel>,
+    /// A port went while a tunnel was waited for. What is held until that one comes ([`crate::Derived::Pending`]) may
+    /// name the port that went, so nothing is held until no tunnel is waited for.
+    lost: bool,
 }
 
 impl Tunnels {
@@ -63,18 +67,34 @@ impl Tunnels {
     }
 
     pub(crate) fn at(&self, port: PortNo) -> Option<Tunnel> {
-        self.by_port.get(&port).copied()
+        self.by_port.holder(&port).copied()
     }
 
     pub(crate) fn numbers(&self) -> impl Iterator<Item = PortNo> {
-        self.by_port.keys().copied()
+        self.by_port.things().copied()
     }
 
-    fn set(&mut self, tunnel: Tunnel, port: Option<TunnelPort>) {
-        if let Some(number) = self.number(&tunnel)
-            && self.by_port.get(&number) == Some(&tunnel)
-        {
-            self.by_port.remove(&number);
+    /// Whether a row that waits for a tunnel may stay as it is.
+    pub(crate) fn may_hold(&self) -> bool {
+        !self.lost
+    }
+
+    fn pending(&self) -> impl Iterator<Item = Tunnel> {
+        self.wanted().filter(|tunnel| !self.ports.contains_key(tunnel))
+    }
+
+    /// `true`: what was held must be looked at again.
+    fn settle(&mut self, lost: bool) -> bool {
+        let before = self.lost;
+        self.lost = (self.lost || lost) && self.pending().next().is_some();
+        self.lost && !before
+    }
+
+    /// `true`: a number that flows may name went.
+    fn set(&mut self, tunnel: Tunnel, port: Option<TunnelPort>) -> bool {
+        let before = self.number(&tunnel);
+        if let Some(number) = before {
+            self.by_port.remove(&number, &tunnel);
         }
         match port {
             Some(port) => self.ports.insert(tunnel, port),
@@ -83,6 +103,7 @@ impl Tunnels {
         if let Some(TunnelPort::Ready(number)) = port {
             self.by_port.insert(number, tunnel);
         }
+        before.is_some()
     }
 }
 
@@ -91,13 +112,17 @@ impl State {
     /// time: each call looks once through the entries of every network that uses one of them.
     pub fn set_tunnel_ports(&mut self, ports: impl IntoIterator<Item = (Tunnel, Option<TunnelPort>)>) {
         let mut changed = Vec::new();
+        let mut lost = false;
         for (tunnel, port) in ports {
             if self.tunnels.port(&tunnel) != port {
                 self.mark_classify(&tunnel);
-                self.tunnels.set(tunnel, port);
+                lost |= self.tunnels.set(tunnel, port);
                 self.mark_classify(&tunnel);
                 changed.push(tunnel);
             }
+        }
+        if self.tunnels.settle(lost) {
+            changed.extend(self.tunnels.pending());
         }
         changed.sort_unstable();
         for network in self.networks.values() {
@@ -148,7 +173,7 @@ impl State {
 
     /// The wanted tunnels of whose ports the switch has said nothing yet.
     pub fn tunnels_pending(&self) -> impl Iterator<Item = Tunnel> {
-        self.tunnels.wanted().filter(|tunnel| self.tunnels.port(tunnel).is_none())
+        self.tunnels.pending()
     }
 
     pub(crate) fn want(&mut self, tunnel: Tunnel) {
