@@ -169,12 +169,13 @@ impl State {
     }
 
     fn way(&self, tunnel: &Tunnel) -> Way {
+        if !self.modes.serves(tunnel) {
+            return Way::None;
+        }
         match self.tunnels.port(tunnel) {
-            _ if !self.modes.serves(tunnel) => Way::None,
             Some(TunnelPort::Ready(number)) => Way::To(number),
-            Some(TunnelPort::Failed) => Way::None,
             None if self.tunnels.may_hold() => Way::Pending,
-            None => Way::None,
+            Some(TunnelPort::Failed) | None => Way::None,
         }
     }
 }

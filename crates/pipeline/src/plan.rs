@@ -1,5 +1,3 @@
-use std::collections::BTreeSet;
-
 use model::LocalVlan;
 use openflow::Flow;
 
@@ -56,8 +54,10 @@ pub fn plan(
     may_remove: impl Fn(&Row) -> bool,
 ) -> Plan {
     let mut plan = Plan::default();
-    let rows: BTreeSet<Row> = rows.into_iter().collect();
-    let freed = |vlan: LocalVlan| rows.contains(&Row::Learned { vlan });
+    let mut rows: Vec<Row> = rows.into_iter().collect();
+    rows.sort_unstable();
+    rows.dedup();
+    let freed = |vlan: LocalVlan| rows.binary_search(&Row::Learned { vlan }).is_ok();
     for row in &rows {
         let change = match state.derive(row) {
             Derived::Flow(flow) => installed.compare(row, &flow),

@@ -257,20 +257,21 @@ fn modes() -> impl Strategy<Value = Modes> {
     })
 }
 
-/// Tunnels have numbers of their own, as in a switch: one that takes another's number does so after the other lost it.
+/// A switch says one thing of a tunnel at a time, and gives no number to two: one that takes another's number does so
+/// after the other lost it.
 fn as_a_switch_would(facts: &Facts, fact: Fact) -> Fact {
     let Fact::Tunnels(ports) = fact else { return fact };
     let mut known = facts.tunnels.clone();
-    let kept = ports.into_iter().filter(|(tunnel, port)| {
-        let taken = port.is_some_and(|port| {
-            matches!(port, TunnelPort::Ready(_)) && known.iter().any(|(other, at)| other != tunnel && *at == port)
-        });
-        if !taken && let Some(port) = port {
-            known.insert(*tunnel, *port);
+    let mut said = BTreeMap::new();
+    for (tunnel, port) in ports {
+        let number = port.filter(|port| matches!(port, TunnelPort::Ready(_)));
+        let taken = number.is_some_and(|number| known.iter().any(|(other, at)| *other != tunnel && *at == number));
+        if !taken && !said.contains_key(&tunnel) {
+            known.extend(port.map(|port| (tunnel, port)));
+            said.insert(tunnel, port);
         }
-        !taken
-    });
-    Fact::Tunnels(kept.collect())
+    }
+    Fact::Tunnels(said.into_iter().collect())
 }
 
 proptest! {
