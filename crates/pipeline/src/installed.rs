@@ -1,7 +1,7 @@
-use openflow::{Flow, Meaning};
+use openflow::{Flow, FlowMod, Meaning};
 use rustc_hash::FxHashMap;
 
-use crate::{Bridge, Change, Cookie, Ownership, Row, State};
+use crate::{Bridge, Change, Cookie, Op, Ownership, Row, State};
 
 /// What the switch is known to hold of ours: of each flow no more than it takes to compare it.
 #[derive(Debug, Default)]
@@ -42,12 +42,16 @@ impl Installed {
         ownership
     }
 
-    /// The switch has confirmed this flow.
-    pub fn insert(&mut self, row: Row, flow: &Flow) {
-        self.rows.insert(row, Mark::of(flow));
+    /// The switch has confirmed what was sent for an operation.
+    pub fn confirm(&mut self, op: &Op, sent: &FlowMod) {
+        if op.change == Change::Remove {
+            self.remove(&op.row);
+        } else {
+            self.insert(op.row, &sent.flow);
+        }
     }
 
-    /// The switch has confirmed that the row is gone.
+    /// The row is known to be gone: somebody else removed it.
     pub fn remove(&mut self, row: &Row) {
         self.rows.remove(row);
     }
@@ -79,6 +83,10 @@ impl Installed {
         let learned_in_use = |row: &Row| matches!(row, Row::Learned { vlan } if state.network_at(*vlan).is_some());
         let installed = self.rows.keys().copied().filter(|row| !learned_in_use(row));
         installed.chain(state.rows().filter(|row| !self.rows.contains_key(row))).collect()
+    }
+
+    fn insert(&mut self, row: Row, flow: &Flow) {
+        self.rows.insert(row, Mark::of(flow));
     }
 
     /// How the row must change to become this flow; `None`: it is this flow.

@@ -1,5 +1,5 @@
 use model::LocalVlan;
-use openflow::Flow;
+use openflow::{Flow, FlowFilter, FlowMod};
 
 use crate::{Cookie, Derived, Installed, Kind, Row, Stage, State};
 
@@ -15,22 +15,12 @@ pub enum Change {
     Remove,
 }
 
-/// One step of a plan; ordered by stage. It holds no flow, so that a plan of a million steps is small: see [`Op::flow`].
+/// One step of a plan; ordered by stage. It holds no flow, so that a plan of a million steps is small: see [`Op::flow_mod`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Op {
     pub stage: Stage,
     pub row: Row,
     pub change: Change,
-}
-
-/// How to remove what an operation removes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Removal {
-    /// Table, priority and match; with `strict` exactly this flow, else all that it covers.
-    pub flow: Flow,
-    pub strict: bool,
-    /// Only flows with this cookie under this mask.
-    pub cookie: Option<(u64, u64)>,
 }
 
 /// What takes a switch from what it holds to what is wanted.
@@ -87,23 +77,19 @@ impl Op {
         Op { stage: Stage::of(&row, change), row, change }
     }
 
-    /// The flow to add (it takes the place of one with the same match); `None` for a removal, or if the state has
-    /// changed since in such a way that the row must wait for the next plan.
-    pub fn flow(&self, state: &State) -> Option<Flow> {
-        match state.derive(&self.row) {
-            Derived::Flow(flow) if self.change != Change::Remove => Some(flow),
-            _ => None,
+    /// What to send for it. `None`: the state has changed since in such a way that the row must wait for the next plan.
+    pub fn flow_mod(&self, state: &State) -> Option<FlowMod> {
+        match (self.change, self.row) {
+            (Change::Remove, Row::Learned { .. }) => {
+                let Flow { table, matching, .. } = self.row.rule();
+                let filter = FlowFilter::table(table).matching(matching);
+                Some(FlowMod::delete(filter.cookie(Cookie::plain(Kind::Learned).to_u64(), Cookie::KIND_MASK)))
+            }
+            (Change::Remove, row) => Some(FlowMod::delete_strict(&row.rule())),
+            (Change::Add | Change::Modify | Change::Recookie, row) => match state.derive(&row) {
+                Derived::Flow(flow) => Some(FlowMod::add(flow)),
+                Derived::Pending | Derived::Absent => None,
+            },
         }
-    }
-
-    /// How to remove the row; `None` if the operation removes nothing.
-    pub fn removal(&self) -> Option<Removal> {
-        let whole_vlan = matches!(self.row, Row::Learned { .. });
-        let learned = (Cookie::plain(Kind::Learned).to_u64(), Cookie::KIND_MASK);
-        (self.change == Change::Remove).then(|| Removal {
-            flow: self.row.rule(),
-            strict: !whole_vlan,
-            cookie: whole_vlan.then_some(learned),
-        })
     }
 }

@@ -1,7 +1,7 @@
 //! What is found on a switch is taken over: nothing is sent if nothing differs, nothing goes before its time.
 
 use model::TunnelType;
-use openflow::{Field, Flow, Match};
+use openflow::{Command, Field, Flow, Match};
 use pipeline::{Bridge, Change, Cookie, Installed, Kind, Ownership, Row, Scope, State, plan};
 
 use crate::fixture::*;
@@ -104,8 +104,9 @@ fn what_was_learned_is_the_switchs_own_until_its_vlan_goes() {
     }
     let ops = plan(&state, &installed, installed.and_wanted(&state), |_| true).ops;
     assert_eq!(ops.iter().map(|op| op.row).collect::<Vec<_>>(), [Row::Learned { vlan: vlan(7) }]);
-    let removal = ops[0].removal().unwrap();
-    assert_eq!((removal.strict, removal.cookie), (false, Some((cookie, Cookie::KIND_MASK))));
+    let sent = ops[0].flow_mod(&state).unwrap();
+    assert_eq!((sent.command, sent.flow.table, sent.flow.cookie), (Command::Delete, 20, cookie));
+    assert_eq!((sent.cookie_mask, sent.flow.matching), (Cookie::KIND_MASK, ops[0].row.rule().matching));
 }
 
 #[test]

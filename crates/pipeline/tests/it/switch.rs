@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use openflow::{Action, Field, Flow, Instruction, Match, PortNo};
+use openflow::{Action, Command, Field, Flow, Instruction, Match, PortNo};
 use pipeline::{Bridge, Installed, Op, Plan, Row, State, plan};
 
 /// A frame: the fields that it has.
@@ -31,15 +31,14 @@ impl Switch {
     pub(crate) fn apply(&mut self, state: &State, plan: &Plan, check: impl Fn(&Switch)) {
         assert!(plan.ops.is_sorted_by_key(|op| op.stage), "{plan:?}");
         for op in &plan.ops {
-            if let Some(removal) = op.removal() {
-                assert_eq!(removal.flow, op.row.rule());
-                self.flows.remove(&op.row);
-                self.installed.remove(&op.row);
-            } else {
-                let flow = op.flow(state).expect("what is planned can be derived");
-                self.installed.insert(op.row, &flow);
-                self.flows.insert(op.row, flow);
-            }
+            let sent = op.flow_mod(state).expect("what is planned can be sent");
+            self.installed.confirm(op, &sent);
+            match sent.command {
+                Command::Add => self.flows.insert(op.row, sent.flow),
+                Command::DeleteStrict => self.flows.remove(&op.row),
+                Command::Delete => None,
+                Command::Modify | Command::ModifyStrict => panic!("{sent:?}"),
+            };
             check(self);
         }
     }
