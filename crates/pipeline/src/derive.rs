@@ -217,7 +217,7 @@ fn to_tunnels(flow: Flow, segment: Segment, ports: impl IntoIterator<Item = Port
     flow.apply(actions)
 }
 
-/// Turns the request at hand into the reply and sends it back (RFC 826), in the order that Neutron uses since 2016.
+/// Turns the request at hand into the reply and sends it back (RFC 826).
 fn arp_reply(mac: Mac, ip: Ipv4Addr) -> [Action; 8] {
     let mac = u128::from(mac.to_u64());
     [

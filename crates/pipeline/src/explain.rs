@@ -2,11 +2,11 @@ use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 
 use model::{LocalVlan, Mac, Segment, TunnelKey, TunnelType};
-use openflow::PortNo;
+use openflow::{Flow, PortNo};
 
 use crate::local::Claim;
 use crate::tables::{self, QUESTION, RESPONDER, UNICAST};
-use crate::{Cookie, Derived, Row, State, Tunnel};
+use crate::{Bridge, Cookie, Derived, Ownership, Row, State, Tunnel};
 
 impl State {
     /// One line on what a row does and why it is there.
@@ -47,9 +47,18 @@ impl State {
         }
     }
 
+    /// One line on a flow that was found on a bridge, whoever's it is.
+    pub fn explain_flow(&self, bridge: Bridge, flow: &Flow) -> String {
+        match Ownership::of(bridge, flow) {
+            Ownership::Row(row) | Ownership::Learned(row) => self.explain(&row),
+            Ownership::Stray => "left behind: of no form that is used now".to_owned(),
+            Ownership::Foreign => "somebody else's: left alone".to_owned(),
+        }
+    }
+
     /// The rows that have a cookie: usually one, all of a kind for those that depend on no object.
     pub fn find(&self, cookie: Cookie) -> Vec<Row> {
-        let has_cookie = |flow: &openflow::Flow| flow.cookie == cookie.to_u64();
+        let has_cookie = |flow: &Flow| flow.cookie == cookie.to_u64();
         self.flows().filter(|(_, flow)| has_cookie(flow)).map(|(row, _)| row).collect()
     }
 

@@ -3,7 +3,7 @@
 //! [`State`] holds what a host must do. A [`Row`] names one flow by what it matches; [`State::derive`] says what that
 //! flow does, from the state alone. A change of the state only marks the rows that may have changed, so what is
 //! installed step by step is what would be installed from scratch. [`plan`] compares rows with what the switch is known
-//! to hold ([`Installed`]) and orders the difference so that nothing is broken on the way ([`stage`]).
+//! to hold ([`Installed`]) and orders the difference so that nothing is broken on the way ([`Stage`]).
 
 mod claims;
 mod cookie;

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use model::{LocalVlan, NetworkId, PortId, Segment};
+use model::{NetworkId, PortId, Segment};
 
 use crate::{State, Tunnel, TunnelPort};
 
@@ -88,10 +88,5 @@ impl State {
             }));
         }
         problems
-    }
-
-    /// The networks that are carried here, with their VLANs.
-    pub fn networks(&self) -> impl Iterator<Item = (NetworkId, LocalVlan)> {
-        self.vlans.iter().map(|(vlan, id)| (*id, *vlan))
     }
 }

@@ -96,6 +96,11 @@ impl State {
         self.vlans.get(&vlan).copied()
     }
 
+    /// The networks that are carried here, with their VLANs.
+    pub fn networks(&self) -> impl Iterator<Item = (NetworkId, LocalVlan)> {
+        self.vlans.iter().map(|(vlan, id)| (*id, *vlan))
+    }
+
     /// Every row that there may be; [`State::derive`] says which of them there are.
     pub fn rows(&self) -> impl Iterator<Item = Row> {
         let classified = self.tunnels.numbers().chain(self.patch.on_tun).map(|port| Row::Classify { port });

@@ -6,6 +6,7 @@
 mod adoption;
 mod fixture;
 mod order;
+mod ovs;
 mod property;
 mod scenario;
 mod switch;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use model::{Segment, TunnelType};
 use openflow::{Field, Flow, port as reserved};
-use pipeline::{Modes, Row, State};
+use pipeline::{Bridge, Cookie, Kind, Modes, Row, State};
 
 use crate::fixture::*;
 use crate::switch::{Frame, Switch};
@@ -203,6 +203,29 @@ fn arp_questions_are_answered_and_all_else_passes() {
     without.add(2, VM2, &["81.1.180.9"], COMPUTE2);
     without.settle();
     assert_eq!(without.switch.ports(1, arp(1, own, other)).into_iter().collect::<Vec<_>>(), [139], "the control");
+}
+
+#[test]
+fn a_flow_leads_back_to_its_object() {
+    let mut host = Host::new(COMPUTE1, segment(TunnelType::Gre, 6), true);
+    host.add(2, VM2, &["81.1.180.9"], COMPUTE2);
+    host.settle();
+    let row = Row::Unicast { vlan: vlan(2), mac: mac(VM2) };
+    let flow = &host.switch.flows[&row];
+    let cookie = Cookie::parse(flow.cookie).unwrap();
+    assert_eq!((cookie.kind, host.state.find(cookie)), (Kind::Unicast, vec![row]));
+    assert_eq!(host.state.explain_flow(Bridge::Tunnel, flow), host.state.explain(&row));
+
+    // The cookie stays when what the flow does changes, and when the network gets another VLAN.
+    host.add(2, VM2, &[], NETWORK);
+    host.settle();
+    assert_eq!(host.switch.flows[&row].cookie, cookie.to_u64());
+    host.state.remove_network(network(1));
+    host.settle();
+    host.state.set_network(network(1), segment(TunnelType::Vxlan, 7), vlan(3)).unwrap();
+    host.add(2, VM2, &[], NETWORK);
+    host.settle();
+    assert_eq!(host.state.find(cookie), [Row::Unicast { vlan: vlan(3), mac: mac(VM2) }]);
 }
 
 #[test]
