@@ -17,7 +17,7 @@ use reader::Reader;
 
 use crate::error::{Error, Result};
 use crate::switch_error::ONF;
-use crate::{BundleControl, BundleStep, Features, Hello, Message, PortReason, SwitchError, Version};
+use crate::{BundleControl, BundleStep, Features, FlowMod, Hello, Message, PortReason, SwitchError, Version};
 
 /// `OFPT_*`; those in use have the same numbers in 1.3 and 1.4.
 mod kind {
@@ -48,20 +48,50 @@ const ONF_BUNDLE_ADD: u32 = 2301;
 ///
 /// Fails if the message would be longer than 65,535 bytes, or holds opaque bytes that are not one whole element.
 pub fn encode(message: &Message, version: Version, xid: u32, out: &mut Vec<u8>) -> Result<()> {
+    framed(kind_of(message, version), version, xid, out, |out| put_body(message, version, xid, out))
+}
+
+/// [`encode`] for a flow-mod that is at hand by reference.
+pub fn encode_flow_mod(flow_mod: &FlowMod, version: Version, xid: u32, out: &mut Vec<u8>) -> Result<()> {
+    framed(kind::FLOW_MOD, version, xid, out, |out| flow::put_flow_mod(out, flow_mod))
+}
+
+/// [`encode`] for a flow-mod in a bundle.
+pub fn encode_bundled(
+    (bundle, flags): (u32, u16),
+    flow_mod: &FlowMod,
+    version: Version,
+    xid: u32,
+    out: &mut Vec<u8>,
+) -> Result<()> {
+    let kind = if version == Version::V1_3 { kind::EXPERIMENTER } else { kind::BUNDLE_ADD };
+    framed(kind, version, xid, out, |out| {
+        put_bundle_add(out, version, bundle, flags);
+        encode_flow_mod(flow_mod, version, xid, out)
+    })
+}
+
+/// A header, what `body` writes, and the length of all.
+fn framed(
+    kind: u8,
+    version: Version,
+    xid: u32,
+    out: &mut Vec<u8>,
+    body: impl FnOnce(&mut Vec<u8>) -> Result<()>,
+) -> Result<()> {
     let start = out.len();
-    let result = put(message, version, xid, out);
+    out.put_u8(version.wire());
+    out.put_u8(kind);
+    out.put_u16(0);
+    out.put_u32(xid);
+    let result = body(out).and_then(|()| put::length(out, "a message", start, 2));
     if result.is_err() {
         out.truncate(start);
     }
     result
 }
 
-fn put(message: &Message, version: Version, xid: u32, out: &mut Vec<u8>) -> Result<()> {
-    let start = out.len();
-    out.put_u8(version.wire());
-    out.put_u8(kind_of(message, version));
-    out.put_u16(0);
-    out.put_u32(xid);
+fn put_body(message: &Message, version: Version, xid: u32, out: &mut Vec<u8>) -> Result<()> {
     match message {
         Message::Hello(Hello { versions }) => {
             if let Some(versions) = versions {
@@ -97,15 +127,12 @@ fn put(message: &Message, version: Version, xid: u32, out: &mut Vec<u8>) -> Resu
             out.put_u16(*flags);
         }
         Message::BundleAdd { bundle, flags, message } => {
-            put_onf(out, version, ONF_BUNDLE_ADD);
-            out.put_u32(*bundle);
-            out.put_u16(0);
-            out.put_u16(*flags);
-            put(message, version, xid, out)?;
+            put_bundle_add(out, version, *bundle, *flags);
+            encode(message, version, xid, out)?;
         }
         Message::FeaturesRequest | Message::BarrierRequest | Message::BarrierReply => {}
     }
-    put::length(out, "a message", start, 2)
+    Ok(())
 }
 
 fn kind_of(message: &Message, version: Version) -> u8 {
@@ -241,6 +268,13 @@ fn put_onf(out: &mut Vec<u8>, version: Version, message: u32) {
         out.put_u32(ONF);
         out.put_u32(message);
     }
+}
+
+fn put_bundle_add(out: &mut Vec<u8>, version: Version, bundle: u32, flags: u16) {
+    put_onf(out, version, ONF_BUNDLE_ADD);
+    out.put_u32(bundle);
+    out.put_u16(0);
+    out.put_u16(flags);
 }
 
 fn read_onf(version: Version, mut from: Reader<'_>) -> Result<Option<Message>> {

@@ -1,3 +1,7 @@
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
 use crate::SwitchError;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -19,6 +23,34 @@ pub enum Error {
     Text { wanted: &'static str, found: String },
     #[error("the switch refused: {0}")]
     Switch(#[from] SwitchError),
+    #[error("the switch cannot do {what}")]
+    Unsupported { what: &'static str },
+    #[error("cannot connect to {target}; is the switch running, and the bridge there?")]
+    Connect { target: String, source: Arc<io::Error> },
+    #[error("{text:?} is no address of a switch: write unix:PATH or tcp:HOST:PORT")]
+    Target { text: String },
+    #[error("the peer speaks {theirs}; OpenFlow 1.3 or 1.4 is needed: allow it in the bridge's `protocols`")]
+    Version { theirs: String },
+    #[error("the peer did not answer {what} within {after:?}")]
+    Timeout { what: &'static str, after: Duration },
+    #[error("the peer answered {what} with something else")]
+    Unexpected { what: &'static str },
+    #[error("the peer closed the connection")]
+    Closed,
+    #[error("reading or writing failed")]
+    Io(#[source] Arc<io::Error>),
+    #[error("the peer broke the protocol: {what}")]
+    Protocol { what: &'static str },
+    #[error("reports of the switch were not taken in time; the connection is given up rather than any of them")]
+    Overrun,
+    #[error("the connection to the switch is lost")]
+    Lost(#[source] Arc<Error>),
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Error::Io(Arc::new(error))
+    }
 }
 
 impl Error {

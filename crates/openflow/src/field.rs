@@ -80,7 +80,7 @@ const BASIC: u16 = 0x8000;
 pub(crate) const EXPERIMENTER: u16 = 0xffff;
 
 fields! {
-    InPort, "in_port", 32, Port, None, Some((BASIC, 0, "OXM_OF_IN_PORT"));
+    InPort, "in_port_oxm", 32, Port, None, Some((BASIC, 0, "OXM_OF_IN_PORT"));
     /// The same port as the 16-bit number of OpenFlow 1.0. Open vSwitch has it as a field of its own.
     InPortNxm, "in_port", 16, Port, Some((NXM0, 0, "NXM_OF_IN_PORT")), None;
     EthSrc, "eth_src", 48, Mac, Some((NXM0, 2, "NXM_OF_ETH_SRC")), Some((BASIC, 4, "OXM_OF_ETH_SRC"));

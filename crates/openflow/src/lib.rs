@@ -5,6 +5,7 @@
 
 mod action;
 pub mod codec;
+pub mod connection;
 mod error;
 mod field;
 mod flow;

@@ -42,7 +42,8 @@ pub enum Message {
     FeaturesRequest,
     FeaturesReply(Features),
     /// `OFPT_SET_ASYNC`, reduced to what this crate needs: whether changes of ports are to be reported. 1.4 has the
-    /// same in other words. All other reports are turned off for this connection.
+    /// same in other words. All other reports are turned off for this
+    /// connection. Written only: what one reads of this kind is opaque.
     SetAsync {
         port_status: bool,
     },

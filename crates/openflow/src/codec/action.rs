@@ -123,7 +123,6 @@ fn put_action(out: &mut Vec<u8>, action: &Action) -> Result<()> {
         // Set-field takes no mask before OpenFlow 1.5.
         Action::SetField { field, value, mask } => {
             put_nicira(out, REG_LOAD2);
-            out.put_bytes(0, 6);
             oxm::put_entry(out, Prefer::Nicira, *field, *value, *mask);
         }
         Action::PushVlan(ethertype) => {
@@ -223,7 +222,6 @@ fn nicira(body: &mut Reader<'_>) -> Result<Option<Action>> {
             Action::Load { dst: range_of(range, plain_header(body)?), value: body.u64()? }
         }
         REG_LOAD2 => {
-            body.skip(6)?;
             let (field, masked) = oxm::read_entry(body)?;
             Action::SetField { field, value: masked.value, mask: masked.mask }
         }

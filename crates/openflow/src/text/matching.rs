@@ -45,6 +45,7 @@ impl Builder {
                 vid @ 0..0x1000 => self.put(Field::VlanVid, u128::from(vid | 0x1000), None),
                 _ => return Err(Error::text("a VLAN id", text)),
             },
+            "in_port" => self.put(Field::InPort, value::port(text)?.into(), None),
             "nw_tos" => self.put(Field::IpDscp, u128::from(value::number::<u8>(text)? >> 2), None),
             "icmp_type" | "icmp_code" | "tp_src" | "tp_dst" => self.later.push((key.into(), text.into())),
             key => {
@@ -136,6 +137,7 @@ fn print(
         (Field::VlanVid, mask) => return write!(f, "vlan_tci={value:#06x}/{:#06x}", mask.unwrap_or(0x1fff)),
         (Field::VlanTci, mask) => return write!(f, "vlan_tci={value:#06x}/{:#06x}", mask.unwrap_or(0xffff)),
         (Field::IpDscp, None) => return write!(f, "nw_tos={}", value << 2),
+        (Field::InPort | Field::InPortNxm, None) => "in_port",
         (Field::VlanPcp, _) => "dl_vlan_pcp",
         (Field::EthSrc, _) => "dl_src",
         (Field::EthDst, _) => "dl_dst",
