@@ -156,8 +156,9 @@ impl Directory {
             }
             self.network_state(port.network).ports.insert(id);
         }
-        // A port does not change its network, but if one did its old network must lose it.
-        for network in [old.as_ref(), facts].into_iter().flatten().map(|port| port.network).collect::<BTreeSet<_>>() {
+        // A port does not change its network; if one did, its old network must lose it first.
+        let (old, new) = (old.map(|port| port.network), facts.map(|port| port.network));
+        for network in old.filter(|network| Some(*network) != new).into_iter().chain(new) {
             self.refresh(id, network, changed);
             self.forget_network_if_empty(network);
         }

@@ -104,33 +104,41 @@ impl Cursor {
         if idle && self.confirmed == self.sent { self.confirmed.max(self.looked.revision()) } else { self.confirmed }
     }
 
-    /// The next message of the network, if the agent is behind.
-    pub(super) fn next(&mut self, network: NetworkId, view: NetworkView<'_>) -> Next {
+    /// The next message of the network, if the agent is behind; of about `room` bytes at most.
+    pub(super) fn next(&mut self, network: NetworkId, view: NetworkView<'_>, room: usize) -> Next {
+        let chunk = room.min(CHUNK);
         let lost = !view.reaches(self.looked);
         if lost {
             self.restart(view);
         }
         match self.step {
-            Step::Snapshot { after, first } => self.snapshot_part(network, view, after, first),
-            Step::Finish => self.finish(network, view),
-            Step::Follow { open } => self.delta(network, view, open),
+            Step::Snapshot { after, first } => self.snapshot_part(network, view, after, first, chunk),
+            Step::Finish => self.finish(network, view, chunk),
+            Step::Follow { open } => self.delta(network, view, open, chunk),
         }
     }
 
-    fn snapshot_part(&mut self, network: NetworkId, view: NetworkView<'_>, after: Option<PortId>, first: bool) -> Next {
+    fn snapshot_part(
+        &mut self,
+        network: NetworkId,
+        view: NetworkView<'_>,
+        after: Option<PortId>,
+        first: bool,
+        chunk: usize,
+    ) -> Next {
         let (mut entries, mut size) = (Vec::new(), 0);
         for entry in view.entries(after) {
-            if size >= CHUNK {
+            if size >= chunk {
                 break;
             }
             size += size_of_entry(entry);
             entries.push(entry.clone());
         }
         // A part that is not full is the last; an empty one is sent only to say "first".
-        if size < CHUNK {
+        if size < chunk {
             self.step = Step::Finish;
             if entries.is_empty() && !first {
-                return self.finish(network, view);
+                return self.finish(network, view, chunk);
             }
         } else {
             self.step = Step::Snapshot { after: entries.last().map(|entry| entry.port), first: false };
@@ -138,8 +146,8 @@ impl Cursor {
         Next::Message(ToAgent::Snapshot(Snapshot { network, first, entries, removes: Vec::new() }), size + OVERHEAD)
     }
 
-    fn finish(&mut self, network: NetworkId, view: NetworkView<'_>) -> Next {
-        let part = Part::read(view, self.looked);
+    fn finish(&mut self, network: NetworkId, view: NetworkView<'_>, chunk: usize) -> Next {
+        let part = Part::read(view, self.looked, chunk);
         if part.is_empty() {
             self.step = Step::Follow { open: false };
             self.sent_all(view.revision());
@@ -151,8 +159,8 @@ impl Cursor {
         Next::Message(ToAgent::Snapshot(snapshot), part.size + OVERHEAD)
     }
 
-    fn delta(&mut self, network: NetworkId, view: NetworkView<'_>, open: bool) -> Next {
-        let part = Part::read(view, self.looked);
+    fn delta(&mut self, network: NetworkId, view: NetworkView<'_>, open: bool, chunk: usize) -> Next {
+        let part = Part::read(view, self.looked, chunk);
         let (previous, revision) = (self.sent, view.revision());
         if part.is_empty() && !open {
             self.looked = self.looked.max(Position::end_of(revision));
@@ -186,10 +194,10 @@ struct Part {
 }
 
 impl Part {
-    fn read(view: NetworkView<'_>, since: Position) -> Self {
+    fn read(view: NetworkView<'_>, since: Position, chunk: usize) -> Self {
         let mut part = Part { upserts: Vec::new(), removes: Vec::new(), position: since, size: 0, more: false };
         for (position, change) in view.changes(since) {
-            if part.size >= CHUNK {
+            if part.size >= chunk {
                 part.more = true;
                 break;
             }

@@ -254,7 +254,7 @@ impl Session {
                     // Its confirmation brings it back.
                     break;
                 }
-                match cursor.next(network, view) {
+                match cursor.next(network, view, *room) {
                     Next::Message(message, bytes) => {
                         unconfirmed += 1;
                         *room = room.saturating_sub(bytes);
