@@ -160,14 +160,15 @@ impl<'a> NetworkView<'a> {
         live.filter(move |(_, published)| published.host != *self.host).map(|(_, published)| &published.entry)
     }
 
-    /// What changed after `since`, in the order of the last change of each, with the position after each.
-    pub fn changes(self, since: Position) -> impl Iterator<Item = (Position, EntryChange<'a>)> {
+    /// What changed after `since`, in the order of the last change of each, with the position after each. A host that has
+    /// read a part goes on from there; `held` stays where it began: what it held then is what may have to be removed.
+    pub fn changes(self, since: Position, held: Position) -> impl Iterator<Item = (Position, EntryChange<'a>)> {
         self.entries.log.since(since).filter_map(move |(port, record)| {
             let published = &record.value;
             let change = match (record.live, published.host == *self.host) {
                 (true, false) => EntryChange::Upsert(&published.entry),
                 (false, false) => EntryChange::Remove(*port),
-                (_, true) if published.left > since.revision() => EntryChange::Remove(*port),
+                (_, true) if published.left > held.revision() => EntryChange::Remove(*port),
                 (_, true) => return None,
             };
             Some((record.at, change))

@@ -89,7 +89,8 @@ pub struct PortReport {
 }
 
 /// OVS has confirmed everything of a network up to a revision. Every [`Complete`] and the last of several [`Delta`]s must be
-/// answered by one: the server stops sending to an agent that has too much unconfirmed.
+/// answered by one: the server stops sending to an agent that has too much unconfirmed. Revision zero answers a `Dropped`:
+/// what follows is about what the server has sent since.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ack {
     pub network: NetworkId,

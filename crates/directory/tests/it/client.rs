@@ -76,7 +76,7 @@ impl Client {
                 continue;
             };
             let held = self.held.entry(network).or_default();
-            let changes: Vec<_> = view.changes(position).collect();
+            let changes: Vec<_> = view.changes(position, position).collect();
             assert!(changes.is_sorted_by_key(|(position, _)| *position));
             self.counts.deltas += u32::from(!changes.is_empty());
             // A client that is sent nothing keeps its revision.

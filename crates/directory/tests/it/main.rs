@@ -135,7 +135,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 250, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
 
     #[test]
     fn incremental_is_recomputed_and_clients_follow(events in vec(history::event(), 1..100)) {

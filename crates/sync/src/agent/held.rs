@@ -130,7 +130,8 @@ impl Held {
             }
             ToAgent::Dropped(network) => {
                 self.networks.remove(&network);
-                Received::update(Update::Dropped(network))
+                let ack = Ack { network, revision: Revision::ZERO, problems: Vec::new() };
+                Received { update: Some(Update::Dropped(network)), replies: vec![ToServer::Ack(ack)] }
             }
             ToAgent::HostComplete(complete) => self.host_complete(&complete),
             ToAgent::Endpoints(endpoints) => self.endpoints(endpoints),
@@ -139,7 +140,8 @@ impl Held {
     }
 
     /// OVS has confirmed a network up to a revision that an [`Update::Entries`] named, but for rows that this host cannot
-    /// program. Returns what to tell the server.
+    /// program. Returns what to tell the server. What was under way when [`Update::Dropped`] came must not be confirmed any
+    /// more: the network may be back, at the same revision.
     pub fn confirm(&mut self, network: NetworkId, revision: Revision, problems: Vec<RowProblem>) -> Option<ToServer> {
         let held = self.networks.get_mut(&network).filter(|held| revision <= held.received)?;
         held.confirmed = held.confirmed.max(revision);

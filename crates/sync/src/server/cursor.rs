@@ -19,6 +19,8 @@ pub(super) struct Cursor {
     sent: Revision,
     /// Everything up to here is sent, or was of no concern to the host.
     looked: Position,
+    /// Where `looked` was when the delta or snapshot under way began.
+    began: Position,
     confirmed: Revision,
     step: Step,
     /// Revisions sent and not confirmed.
@@ -52,6 +54,7 @@ impl Cursor {
             info: None,
             sent: Revision::ZERO,
             looked: Position::end_of(Revision::ZERO),
+            began: Position::end_of(Revision::ZERO),
             confirmed: Revision::ZERO,
             step: Step::Follow { open: false },
             unconfirmed: VecDeque::new(),
@@ -70,13 +73,14 @@ impl Cursor {
         let looked = Position::end_of(Revision(u64::MAX));
         let step = Step::Follow { open: false };
         let (sent, confirmed, unconfirmed) = (Revision::ZERO, Revision::ZERO, VecDeque::new());
-        Cursor { info: None, sent, looked, confirmed, step, unconfirmed }
+        Cursor { info: None, sent, looked, began: looked, confirmed, step, unconfirmed }
     }
 
     /// Everything from the beginning.
     pub(super) fn restart(&mut self, view: NetworkView<'_>) {
         self.step = Step::Snapshot { after: None, first: true };
         self.looked = Position::end_of(view.revision());
+        self.began = self.looked;
         self.unconfirmed.clear();
     }
 
@@ -88,14 +92,11 @@ impl Cursor {
         self.unconfirmed.len()
     }
 
-    /// The agent confirmed everything up to `revision`; false if that was never sent.
-    pub(super) fn confirm(&mut self, revision: Revision) -> bool {
-        if revision > self.sent {
-            return false;
-        }
-        self.confirmed = self.confirmed.max(revision);
+    /// The agent confirmed everything up to `revision`. That may be more than this stream has sent: what an earlier one
+    /// sent and OVS confirms now.
+    pub(super) fn confirm(&mut self, revision: Revision) {
+        self.confirmed = self.confirmed.max(revision.min(self.sent));
         self.unconfirmed.retain(|waiting| *waiting > revision);
-        true
     }
 
     /// Up to which revision the host is known to be right. What holds nothing for the host needs no confirmation.
@@ -147,7 +148,7 @@ impl Cursor {
     }
 
     fn finish(&mut self, network: NetworkId, view: NetworkView<'_>, chunk: usize) -> Next {
-        let part = Part::read(view, self.looked, chunk);
+        let part = self.read(view, chunk);
         if part.is_empty() {
             self.step = Step::Follow { open: false };
             self.sent_all(view.revision());
@@ -160,7 +161,10 @@ impl Cursor {
     }
 
     fn delta(&mut self, network: NetworkId, view: NetworkView<'_>, open: bool, chunk: usize) -> Next {
-        let part = Part::read(view, self.looked, chunk);
+        if !open {
+            self.began = self.looked;
+        }
+        let part = self.read(view, chunk);
         let (previous, revision) = (self.sent, view.revision());
         if part.is_empty() && !open {
             self.looked = self.looked.max(Position::end_of(revision));
@@ -177,26 +181,10 @@ impl Cursor {
         Next::Message(ToAgent::Delta(delta), part.size + OVERHEAD)
     }
 
-    fn sent_all(&mut self, revision: Revision) {
-        self.sent = revision;
-        self.looked = self.looked.max(Position::end_of(revision));
-        self.unconfirmed.push_back(revision);
-    }
-}
-
-/// As many changes as fit one message.
-struct Part {
-    upserts: Vec<Entry>,
-    removes: Vec<PortId>,
-    position: Position,
-    size: usize,
-    more: bool,
-}
-
-impl Part {
-    fn read(view: NetworkView<'_>, since: Position, chunk: usize) -> Self {
-        let mut part = Part { upserts: Vec::new(), removes: Vec::new(), position: since, size: 0, more: false };
-        for (position, change) in view.changes(since) {
+    /// As many changes as fit.
+    fn read(&self, view: NetworkView<'_>, chunk: usize) -> Part {
+        let mut part = Part { upserts: Vec::new(), removes: Vec::new(), position: self.looked, size: 0, more: false };
+        for (position, change) in view.changes(self.looked, self.began) {
             if part.size >= chunk {
                 part.more = true;
                 break;
@@ -216,6 +204,23 @@ impl Part {
         part
     }
 
+    fn sent_all(&mut self, revision: Revision) {
+        self.sent = revision;
+        self.looked = self.looked.max(Position::end_of(revision));
+        self.unconfirmed.push_back(revision);
+    }
+}
+
+/// As many changes as fit one message.
+struct Part {
+    upserts: Vec<Entry>,
+    removes: Vec<PortId>,
+    position: Position,
+    size: usize,
+    more: bool,
+}
+
+impl Part {
     fn is_empty(&self) -> bool {
         self.upserts.is_empty() && self.removes.is_empty()
     }

@@ -8,7 +8,7 @@ use super::cursor::{Cursor, Next};
 use super::interfaces::Known;
 use super::{Effect, Refusal};
 use crate::messages::{
-    Endpoint, Endpoints, HeldNetwork, Hello, HostComplete, MINOR, NetworkInfo, Orders, Question, Resync, ToAgent,
+    Ack, Endpoint, Endpoints, HeldNetwork, Hello, HostComplete, MINOR, NetworkInfo, Orders, Question, Resync, ToAgent,
     ToServer, Welcome,
 };
 
@@ -33,6 +33,9 @@ pub struct Session {
     held: BTreeMap<NetworkId, HeldNetwork>,
     interfaces: Known,
     cursors: BTreeMap<NetworkId, Cursor>,
+    /// Networks dropped, and how often, that the agent has not confirmed as dropped: what it confirms of them was sent
+    /// before, and says nothing of what was sent since.
+    dropping: BTreeMap<NetworkId, u32>,
     /// Networks at which to look.
     dirty: BTreeSet<NetworkId>,
     endpoints: EndpointCursor,
@@ -69,6 +72,7 @@ impl Session {
             held,
             interfaces: Known::default(),
             cursors: BTreeMap::new(),
+            dropping: BTreeMap::new(),
             dirty: BTreeSet::new(),
             endpoints: EndpointCursor { sent, dirty: !hello.l2_population, whole: sent == Revision::ZERO },
             questions: Vec::new(),
@@ -109,20 +113,7 @@ impl Session {
                 }
             }
             ToServer::Report(report) => effects.extend(self.interfaces.wired(report, &self.host, directory)),
-            ToServer::Ack(ack) => {
-                let Some(cursor) = self.cursors.get_mut(&ack.network) else { return effects };
-                if !cursor.confirm(ack.revision) {
-                    let what =
-                        format!("network {} confirmed at revision {}, which was never sent", ack.network, ack.revision);
-                    return vec![Effect::Violation(what)];
-                }
-                effects.push(Effect::Confirmed { network: ack.network, revision: cursor.confirmed() });
-                if !ack.problems.is_empty() {
-                    effects.push(Effect::Problems { network: ack.network, problems: ack.problems });
-                }
-                // What waited for the confirmation may go now.
-                self.dirty.insert(ack.network);
-            }
+            ToServer::Ack(ack) => self.ack(ack, &mut effects),
             ToServer::Resync(Resync { network, reason }) => {
                 self.resync(network, directory);
                 effects.push(Effect::Resync { network, reason });
@@ -271,6 +262,7 @@ impl Session {
         for network in lost {
             self.dirty.remove(&network);
             if self.cursors.remove(&network).is_some() {
+                *self.dropping.entry(network).or_default() += 1;
                 drained.messages.push(ToAgent::Dropped(network));
             }
         }
@@ -299,6 +291,27 @@ impl Session {
         self.endpoints.sent = revision;
         let upserts = upserts.into_iter().map(Endpoint::from).collect();
         Some(ToAgent::Endpoints(Endpoints { previous, revision, upserts, removes }))
+    }
+
+    fn ack(&mut self, ack: Ack, effects: &mut Vec<Effect>) {
+        let Ack { network, revision, problems } = ack;
+        if let Some(drops) = self.dropping.get_mut(&network) {
+            if revision == Revision::ZERO {
+                *drops -= 1;
+            }
+            if *drops == 0 {
+                self.dropping.remove(&network);
+            }
+            return;
+        }
+        let Some(cursor) = self.cursors.get_mut(&network) else { return };
+        cursor.confirm(revision);
+        effects.push(Effect::Confirmed { network, revision: cursor.confirmed() });
+        if !problems.is_empty() {
+            effects.push(Effect::Problems { network, problems });
+        }
+        // What waited for the confirmation may go now.
+        self.dirty.insert(network);
     }
 
     fn resync(&mut self, network: Option<NetworkId>, directory: &Directory) {

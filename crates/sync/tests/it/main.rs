@@ -1,0 +1,6 @@
+//! Sessions and what agents hold: over queues with random histories, and over real TCP.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests; the lint's own exception does not reach helpers")]
+
+mod facts;
+mod history;
+mod world;
