@@ -52,7 +52,7 @@ pub async fn connect(server: &str, hello: Hello) -> Result<(Sender, Receiver), E
 }
 
 impl Sender {
-    /// Hands a message to the connection; waits while that has too many.
+    /// Hands a message to the connection; waits while that has too many. If it fails, [`Receiver::next`] tells why.
     pub async fn send(&self, message: ToServer) -> Result<(), Error> {
         self.0.send(message.into()).await.map_err(|_| Error::Closed)
     }
