@@ -21,6 +21,8 @@ pub enum Effect {
     Resync { network: Option<NetworkId>, reason: String },
     /// The answer to a question.
     Answer { question: u64, text: String },
+    /// Something that the agent said is of no use; what and why, for the log.
+    Ignored(String),
     /// The agent breaks the protocol: end its stream, with this sentence.
     Violation(String),
 }

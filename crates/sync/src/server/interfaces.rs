@@ -63,6 +63,9 @@ impl Known {
         let Interface { id, order_held, wired } = interface;
         let fits = self.interfaces.len() < MOST_INTERFACES || self.interfaces.contains_key(&id);
         if id.len() > LONGEST_ID || !fits {
+            let id: String = id.chars().take(40).collect();
+            let bounds = format!("{LONGEST_ID} bytes and {MOST_INTERFACES} interfaces of one host are the most");
+            effects.push(Effect::Ignored(format!("interface id {id:?}: {bounds}")));
             return;
         }
         directory.seen(host, &id);

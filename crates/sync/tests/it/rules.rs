@@ -145,6 +145,27 @@ fn a_change_of_the_hosts_own_port_is_not_sent_and_counts_as_confirmed() {
 }
 
 #[test]
+fn what_was_confirmed_before_a_drop_says_nothing_of_what_came_after() {
+    let mut server = Server::new(vec![a_port(0, 0, false), a_port(1, 1, true)]);
+    server.inventory(&[0]);
+    server.drain();
+    let revision = server.directory.revision();
+    let ack = |revision| ToServer::Ack(sync::messages::Ack { network: network(0), revision, problems: vec![] });
+    let gone = vec![port(0).to_string()];
+    server.hear(ToServer::Interfaces(Interfaces { inventory: false, present: vec![], gone }));
+    assert_eq!(server.kinds(), ["dropped"]);
+    server.hear(ToServer::Interfaces(Interfaces { inventory: false, present: vec![plugged(0)], gone: vec![] }));
+    assert_eq!(server.kinds(), ["orders", "snapshot", "complete"]);
+    // Said of the first snapshot, while all this was under way; the network is at the same revision still.
+    server.hear(ack(revision));
+    assert!(!server.session.confirmed(network(0), revision));
+    server.hear(ack(Revision::ZERO));
+    assert!(!server.session.confirmed(network(0), revision), "the drop");
+    server.hear(ack(revision));
+    assert!(server.session.confirmed(network(0), revision), "the second snapshot");
+}
+
+#[test]
 fn wired_is_believed_only_of_a_port_bound_here_under_its_present_binding() {
     let mut server = Server::new(vec![a_port(0, 0, false), a_port(1, 1, false)]);
     server.inventory(&[0, 1]);
@@ -192,6 +213,20 @@ fn only_an_inventory_says_that_what_it_does_not_list_is_gone() {
     assert_eq!(server.inventory(&[0]), [set_wired(5, 1, false)]);
     let gone = Interfaces { inventory: false, present: vec![], gone: vec![port(0).to_string()] };
     assert_eq!(server.hear(ToServer::Interfaces(gone)), [set_wired(0, 1, false)]);
+}
+
+#[test]
+fn an_interface_id_that_is_no_ports_is_isolated_and_one_without_end_ignored() {
+    let mut server = Server::new(vec![]);
+    let interface = |id: String| Interface { id, order_held: None, wired: None };
+    let present = vec![interface("tap0".to_owned()), interface("x".repeat(300))];
+    let effects = server.hear(ToServer::Interfaces(Interfaces { inventory: true, present, gone: vec![] }));
+    assert!(matches!(&effects[..], [Effect::Ignored(_)]), "{effects:?}");
+    let (messages, _) = server.drain();
+    let [ToAgent::Welcome(_), ToAgent::Orders(orders), ToAgent::HostComplete(_)] = &messages[..] else {
+        panic!("{messages:?}")
+    };
+    assert!(matches!(&orders.ports[..], [order] if order.id == "tap0" && order.order.generation().is_none()));
 }
 
 #[test]
