@@ -1,1 +1,22 @@
-fn main() {}
+//! The one binary of Culvert: a control plane for L2 overlay networks on Open vSwitch.
+
+mod cli;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match cli::Cli::parse().run().await {
+        Ok(code) => code,
+        Err(error) => {
+            eprint!("error: {error}");
+            for cause in error.chain().skip(1) {
+                eprint!("\n  caused by: {cause}");
+            }
+            eprintln!();
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,27 @@
+# `make help` lists what there is.
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/bash
+
+.PHONY: help
+help: ## This list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+.PHONY: test
+test: lint doc ## All that must be good: format, lints, documents, tests (the end-to-end ones need root)
+	scripts/install-deps test
+	cargo build --workspace --all-targets
+	@if command -v cargo-nextest >/dev/null; then cargo nextest run --workspace; else cargo test --workspace; fi
+
+.PHONY: lint
+lint: ## Format and lints, all warnings denied
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+.PHONY: doc
+doc: ## Documents of all crates, all warnings denied
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+.PHONY: demo-down
+demo-down: ## Remove the demo's lab, whatever state it is in
+	cargo run --quiet -- lab down --name demo

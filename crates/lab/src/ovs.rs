@@ -1,0 +1,127 @@
+use std::fs;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use tokio::process::Command;
+
+use crate::topology::quiet_up;
+use crate::{Error, Host, Process, Signal, command};
+
+/// The two processes of an Open vSwitch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Daemon {
+    OvsdbServer,
+    Vswitchd,
+}
+
+impl Daemon {
+    /// The program's name, which is also its process's name on the host.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Daemon::OvsdbServer => "ovsdb-server",
+            Daemon::Vswitchd => "ovs-vswitchd",
+        }
+    }
+}
+
+/// How long a daemon may take until it is ready; it takes well under a second on a quiet machine.
+const READY: Duration = Duration::from_secs(30);
+
+/// Where Debian and most others put the schema.
+const SCHEMA: &str = "/usr/share/openvswitch/vswitch.ovsschema";
+
+impl Host {
+    /// The first start: the database with the underlay bridge in it, then the same as any later start.
+    pub(crate) async fn start_ovs(&self) -> Result<(), Error> {
+        self.start(Daemon::OvsdbServer).await?;
+        self.configure().await?;
+        self.start(Daemon::Vswitchd).await
+    }
+
+    /// Starts a daemon and waits until it is ready: the database answers; the underlay bridge is there and has the endpoint.
+    pub async fn start(&self, daemon: Daemon) -> Result<(), Error> {
+        match daemon {
+            Daemon::OvsdbServer => self.start_ovsdb_server().await,
+            Daemon::Vswitchd => self.start_vswitchd().await,
+        }
+    }
+
+    /// Asks a daemon to end (SIGTERM) and waits for that.
+    pub async fn stop(&self, daemon: Daemon) -> Result<(), Error> {
+        self.end(daemon, Signal::TERM).await
+    }
+
+    /// Kills a daemon (SIGKILL) and waits until it is gone.
+    pub async fn kill(&self, daemon: Daemon) -> Result<(), Error> {
+        self.end(daemon, Signal::KILL).await
+    }
+
+    /// [`Host::stop`], then [`Host::start`].
+    pub async fn restart(&self, daemon: Daemon) -> Result<(), Error> {
+        self.stop(daemon).await?;
+        self.start(daemon).await
+    }
+
+    async fn end(&self, daemon: Daemon, signal: Signal) -> Result<(), Error> {
+        match self.process(daemon.as_str())? {
+            Some(process) => process.end(signal).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn start_ovsdb_server(&self) -> Result<(), Error> {
+        fs::create_dir_all(&self.rundir).map_err(Error::io("make the directory", &self.rundir))?;
+        let database = self.rundir.join("conf.db");
+        if !database.exists() {
+            let mut create = Command::new("ovsdb-tool");
+            create.arg("create").arg(&database).arg(SCHEMA);
+            command::run(create, None).await?;
+        }
+        let socket = self.ovsdb_socket();
+        let remote = format!("--remote=punix:{}", socket.display());
+        let args = [&database.display().to_string(), &remote, "--pidfile", "--no-chdir"];
+        let process = self.spawn(Daemon::OvsdbServer.as_str(), "ovsdb-server", args)?;
+        process.until("answered on its socket", READY, || UnixStream::connect(&socket).is_ok()).await
+    }
+
+    /// Writes the underlay bridge into the database, for the `ovs-vswitchd` that is yet to start.
+    async fn configure(&self) -> Result<(), Error> {
+        let ids = [
+            format!("external_ids:hostname={}", self.name()),
+            format!("external_ids:system-id={}", self.namespace()),
+            format!("external_ids:rundir={}", self.rundir.display()),
+        ];
+        let mac = format!("other_config:hwaddr=\"{}\"", self.spec.endpoint_mac());
+        let mut args = vec!["--no-wait", "set", "Open_vSwitch", "."];
+        args.extend(ids.iter().map(String::as_str));
+        args.extend(["--", "add-br", "br-ul", "--", "add-port", "br-ul", "ul"]);
+        args.extend(["--", "set", "Bridge", "br-ul", "datapath_type=netdev", &mac]);
+        self.vsctl(args).await.map(drop)
+    }
+
+    async fn start_vswitchd(&self) -> Result<(), Error> {
+        let database = format!("unix:{}", self.ovsdb_socket().display());
+        let process = self.spawn(Daemon::Vswitchd.as_str(), "ovs-vswitchd", [&database, "--pidfile", "--no-chdir"])?;
+        process.until("made br-ul", READY, || has_device(&process, "br-ul")).await?;
+
+        // The bridge's device lives and dies with ovs-vswitchd, its address too: on a real host the network scripts set it.
+        let mut lines = vec![format!("address replace {}/24 dev br-ul", self.endpoint())];
+        lines.extend(quiet_up("br-ul"));
+        command::ip_batch(Some(self.namespace()), &lines).await?;
+
+        // The userspace datapath drops the frame that makes it ask for a peer's MAC. So it is told beforehand, or the first
+        // frame to each peer would be lost for a reason that has nothing to do with what the lab is there to show.
+        for peer in &self.peers {
+            let (endpoint, mac) = (peer.endpoint.to_string(), peer.endpoint_mac().to_string());
+            self.appctl(["tnl/neigh/set", "br-ul", &endpoint, &mac]).await?;
+        }
+        tracing::debug!("{}: OVS is ready", self.name());
+        Ok(())
+    }
+}
+
+/// Whether the namespace of this process has a device by that name.
+fn has_device(process: &Process, device: &str) -> bool {
+    let table = fs::read_to_string(format!("/proc/{}/net/dev", process.pid())).unwrap_or_default();
+    table.lines().any(|line| line.trim_start().strip_prefix(device).is_some_and(|rest| rest.starts_with(':')))
+}
