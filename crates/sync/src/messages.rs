@@ -8,6 +8,7 @@
 
 use std::net::IpAddr;
 
+pub use directory::Sum;
 use model::{
     Digest, Entry, Epoch, Generation, HostName, Mac, NetworkId, PortId, Revision, Segment, TunnelKey, TunnelType,
 };
@@ -41,10 +42,20 @@ pub struct Hello {
     pub boot_id: String,
     /// The epoch of what it holds; `None`: it holds nothing.
     pub epoch: Option<Epoch>,
-    /// Networks that it holds completely, each with the revision that OVS has confirmed.
-    pub held: Vec<(NetworkId, Revision)>,
+    /// Networks that it holds completely.
+    pub held: Vec<HeldNetwork>,
     /// The revision of the endpoint list that it holds; zero: none.
     pub endpoints_held: Revision,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeldNetwork {
+    pub network: NetworkId,
+    /// Up to here OVS has confirmed everything.
+    pub revision: Revision,
+    /// What the set is, if it is exactly that of `revision`: lets a server that restarted, and does not know what a
+    /// revision before that was, see that nothing is missing.
+    pub sum: Option<Sum>,
 }
 
 /// Interfaces on `br-int` that carry an `external_ids:iface-id`.
@@ -60,8 +71,8 @@ pub struct Interfaces {
 pub struct Interface {
     /// The interface id as found; it may be no port of ours and no UUID at all.
     pub id: String,
-    /// Revision of the order that the agent holds for it; zero: none.
-    pub order_held: Revision,
+    /// [`Order::digest`] of the order that the agent holds for it: the same is not sent again.
+    pub order_held: Option<Digest>,
     /// Set while wired: the binding generation under which it is.
     pub wired: Option<Generation>,
 }
@@ -77,7 +88,9 @@ pub struct PortReport {
     pub reason: String,
 }
 
-/// OVS has confirmed everything of a network up to a revision.
+/// OVS has confirmed everything of a network up to a revision. Every [`Complete`] and the last of several [`Delta`]s must be
+/// answered by one: the server stops sending to an agent that has too much unconfirmed. Revision zero answers a `Dropped`:
+/// what follows is about what the server has sent since.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ack {
     pub network: NetworkId,
@@ -134,7 +147,7 @@ pub struct Orders {
     pub ports: Vec<PortOrder>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NetworkInfo {
     pub network: NetworkId,
     pub segment: Segment,
@@ -145,7 +158,7 @@ pub struct NetworkInfo {
 pub struct PortOrder {
     /// The interface id that this is about.
     pub id: String,
-    /// Changes whenever the order does; the agent says it back in [`Interface::order_held`].
+    /// Where the store was when the order was made, for people. What tells orders apart is [`Order::digest`].
     pub revision: Revision,
     pub order: Order,
 }
@@ -167,23 +180,24 @@ pub struct Wire {
     pub ips: Vec<IpAddr>,
 }
 
-/// A part of all entries of a network but the host's own.
+/// A part of all entries of a network but the host's own. The network may change while its parts are on their way: a later
+/// part then sets again, or removes, what an earlier one has set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
     pub network: NetworkId,
     /// The first part; what came before it is void.
     pub first: bool,
     pub entries: Vec<Entry>,
+    pub removes: Vec<PortId>,
 }
 
-/// Ends a snapshot: the parts since the first are all entries of the network as of this revision, which permits removing
+/// Ends a snapshot: its parts are all entries of the network as of this revision, which permits removing
 /// what they do not list.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Complete {
     pub network: NetworkId,
     pub revision: Revision,
-    pub count: u32,
-    pub digest: Digest,
+    pub sum: Sum,
 }
 
 /// What changed in a network between two revisions.
@@ -196,8 +210,9 @@ pub struct Delta {
     pub upserts: Vec<Entry>,
     pub removes: Vec<PortId>,
     /// Of the whole network after this delta.
-    pub count: u32,
-    pub digest: Digest,
+    pub sum: Sum,
+    /// Another part of the same step follows, with the same `previous`; it holds after the last one.
+    pub more: bool,
 }
 
 /// All networks that the host has, each with the revision it must hold by now: permits dropping all others.

@@ -1,0 +1,181 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use directory::{Directory, port_of};
+use model::{Digest, Generation, HostName, PortId};
+
+use super::{Effect, Refusal};
+use crate::messages::{Interface, Interfaces, Order, PortOrder, PortReport};
+
+/// Interface ids are read up to this length, and no more of them: bounds what one agent can make the server keep.
+const LONGEST_ID: usize = 255;
+const MOST_INTERFACES: usize = 65_279;
+
+/// What the agent of this stream has said of its interfaces, and what it was told to do with them.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    interfaces: BTreeMap<String, State>,
+    dirty: BTreeSet<String>,
+    pub(super) inventoried: bool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The order that the agent holds.
+    held: Option<Held>,
+    /// It says that it has wired the port under this generation, and has been told nothing since that undoes it.
+    /// The store may have forgotten: an order that changes and changes back before it is sent is no news to the agent.
+    wired: Option<Generation>,
+}
+
+#[derive(Debug)]
+struct Held {
+    digest: Digest,
+    generation: Option<Generation>,
+}
+
+impl Known {
+    /// Takes a report into the directory.
+    pub(super) fn report(
+        &mut self,
+        report: Interfaces,
+        host: &HostName,
+        directory: &mut Directory,
+        effects: &mut Vec<Effect>,
+    ) {
+        if report.inventory {
+            let present: BTreeSet<&str> = report.present.iter().map(|interface| &interface.id[..]).collect();
+            directory.inventory(host, present.iter().copied());
+            self.interfaces.retain(|id, _| present.contains(&id[..]));
+            self.inventoried = true;
+        }
+        for id in &report.gone {
+            directory.gone(host, id);
+            self.interfaces.remove(id);
+            self.dirty.remove(id);
+        }
+        unwire_unplugged(report.inventory, &report.gone, host, directory, effects);
+        for interface in report.present {
+            self.present(interface, host, directory, effects);
+        }
+    }
+
+    fn present(&mut self, interface: Interface, host: &HostName, directory: &mut Directory, effects: &mut Vec<Effect>) {
+        let Interface { id, order_held, wired } = interface;
+        let fits = self.interfaces.len() < MOST_INTERFACES || self.interfaces.contains_key(&id);
+        if id.len() > LONGEST_ID || !fits {
+            let id: String = id.chars().take(40).collect();
+            let bounds = format!("{LONGEST_ID} bytes and {MOST_INTERFACES} interfaces of one host are the most");
+            effects.push(Effect::Ignored(format!("interface id {id:?}: {bounds}")));
+            return;
+        }
+        directory.seen(host, &id);
+        let held = order_held.map(|digest| Held { digest, generation: wired });
+        self.dirty.insert(id.clone());
+        let port = port_of(&id);
+        self.interfaces.insert(id, State { held, wired });
+        if let (Some(port), Some(generation)) = (port, wired) {
+            effects.extend(wired_effect(port, generation, host, directory));
+        }
+    }
+
+    /// Takes a port's being wired, or not.
+    pub(super) fn wired(&mut self, report: PortReport, host: &HostName, directory: &Directory) -> Vec<Effect> {
+        let PortReport { port, generation, wired, reason } = report;
+        if let Some(state) = self.interfaces.get_mut(&port.to_string()) {
+            let answers = state.held.as_ref().is_some_and(|held| held.generation == Some(generation));
+            state.wired = (wired && answers).then_some(generation);
+        }
+        if wired {
+            return wired_effect(port, generation, host, directory).into_iter().collect();
+        }
+        let stays = directory.port(port).is_some_and(|known| known.wired)
+            && believed(port, generation, host, directory).is_ok();
+        let unwired = stays.then_some(Effect::SetWired { port, generation, wired: false });
+        unwired.into_iter().chain([Effect::NotWired { port, reason }]).collect()
+    }
+
+    pub(super) fn mark(&mut self, port: PortId) {
+        let id = port.to_string();
+        if self.interfaces.contains_key(&id) {
+            self.dirty.insert(id);
+        }
+    }
+
+    pub(super) fn is_dirty(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
+    /// The next order that the agent does not hold yet.
+    pub(super) fn next_order(
+        &mut self,
+        host: &HostName,
+        directory: &Directory,
+        effects: &mut Vec<Effect>,
+    ) -> Option<PortOrder> {
+        while let Some(id) = self.dirty.pop_first() {
+            let Some(state) = self.interfaces.get_mut(&id) else { continue };
+            let order = Order::from(directory.order(host, &id));
+            let generation = order.generation();
+            let held = Held { digest: order.digest(), generation };
+            let known = state.held.replace(held).is_some_and(|held| held.digest == order.digest());
+            if state.wired != generation {
+                state.wired = None;
+            }
+            if let (Some(port), Some(generation)) = (port_of(&id), state.wired) {
+                effects.extend(wired_effect(port, generation, host, directory));
+            }
+            if !known {
+                return Some(PortOrder { id, revision: directory.revision(), order });
+            }
+        }
+        None
+    }
+}
+
+/// The store is told of a port that is wired, unless it knows, or the report is not believed.
+fn wired_effect(port: PortId, generation: Generation, host: &HostName, directory: &Directory) -> Option<Effect> {
+    match believed(port, generation, host, directory) {
+        Err(refusal) => Some(Effect::Refused { port, refusal }),
+        Ok(()) if !directory.is_plugged(host, port) => Some(Effect::Refused { port, refusal: Refusal::NotPlugged }),
+        Ok(()) if directory.port(port).is_some_and(|known| !known.admin_up) => {
+            Some(Effect::Refused { port, refusal: Refusal::AdminDown })
+        }
+        Ok(()) if directory.port(port).is_some_and(|known| known.wired) => None,
+        Ok(()) => Some(Effect::SetWired { port, generation, wired: true }),
+    }
+}
+
+/// A host speaks only for ports that are bound to it, and of their present binding.
+fn believed(port: PortId, reported: Generation, host: &HostName, directory: &Directory) -> Result<(), Refusal> {
+    let known = directory.port(port).ok_or(Refusal::Unknown)?;
+    let binding = known.binding.as_ref().ok_or(Refusal::Unbound)?;
+    if binding.host != *host {
+        return Err(Refusal::BoundTo(binding.host.clone()));
+    }
+    let current = binding.generation;
+    if current == reported { Ok(()) } else { Err(Refusal::Stale { reported, current }) }
+}
+
+/// Ports of this host that the store holds wired and that are known not to be plugged. After an inventory that may be
+/// any port that is bound here (the server may have restarted and never have seen it); else those that went.
+fn unwire_unplugged(
+    inventory: bool,
+    gone: &[String],
+    host: &HostName,
+    directory: &Directory,
+    effects: &mut Vec<Effect>,
+) {
+    let went: Vec<PortId> = if inventory {
+        directory.bound_to(host).map(|port| port.id).collect()
+    } else {
+        gone.iter().filter_map(|id| port_of(id)).collect()
+    };
+    for id in went {
+        let Some(port) = directory.port(id).filter(|port| port.wired && !directory.is_plugged(host, id)) else {
+            continue;
+        };
+        if let Some(binding) = port.binding.as_ref().filter(|binding| binding.host == *host) {
+            effects.push(Effect::SetWired { port: id, generation: binding.generation, wired: false });
+        }
+    }
+}

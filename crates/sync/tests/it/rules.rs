@@ -1,0 +1,419 @@
+//! One rule of the protocol each.
+
+use std::net::IpAddr;
+
+use directory::Directory;
+use model::{Binding, Change, Digest, Entry, Generation, Mac, Port, Revision};
+use sync::Error;
+use sync::agent::{Held, Update};
+use sync::messages::{
+    Complete, Delta, HostComplete, Interface, Interfaces, Order, PortReport, Snapshot, Sum, ToAgent, ToServer, Welcome,
+};
+use sync::server::{Effect, Refusal, Session};
+
+use crate::facts::{Facts, a_port, epoch, hello, host, network, port};
+
+/// A server with the session of host 0.
+struct Server {
+    facts: Facts,
+    directory: Directory,
+    session: Session,
+}
+
+impl Server {
+    fn new(ports: Vec<Port>) -> Self {
+        let (mut facts, mut directory) = Facts::begin();
+        facts.commit(&mut directory, ports.into_iter().map(Change::Port).collect());
+        Server { facts, directory, session: Session::new(&hello(0), epoch(1), "test") }
+    }
+
+    fn commit(&mut self, port: Port) {
+        self.facts.commit(&mut self.directory, vec![Change::Port(port)]);
+        self.mark();
+    }
+
+    fn mark(&mut self) {
+        if let Some(dirty) = self.directory.take_dirty().hosts.get(&host(0)) {
+            self.session.mark(dirty);
+        }
+    }
+
+    fn hear(&mut self, message: ToServer) -> Vec<Effect> {
+        let effects = self.session.on_message(message, &mut self.directory);
+        self.mark();
+        effects
+    }
+
+    fn inventory(&mut self, ids: &[u8]) -> Vec<Effect> {
+        let present = ids.iter().map(|id| plugged(*id)).collect();
+        self.hear(ToServer::Interfaces(Interfaces { inventory: true, present, gone: vec![] }))
+    }
+
+    fn report(&mut self, id: u8, generation: u64, wired: bool) -> Vec<Effect> {
+        let generation = Generation(generation);
+        self.hear(ToServer::Report(PortReport { port: port(id), generation, wired, reason: String::new() }))
+    }
+
+    fn drain(&mut self) -> (Vec<ToAgent>, Vec<Effect>) {
+        let drained = self.session.drain(&self.directory, 1 << 20);
+        (drained.messages, drained.effects)
+    }
+
+    fn kinds(&mut self) -> Vec<&'static str> {
+        self.drain().0.iter().map(kind).collect()
+    }
+}
+
+fn plugged(id: u8) -> Interface {
+    Interface { id: port(id).to_string(), order_held: None, wired: None }
+}
+
+fn kind(message: &ToAgent) -> &'static str {
+    match message {
+        ToAgent::Welcome(_) => "welcome",
+        ToAgent::Orders(_) => "orders",
+        ToAgent::Snapshot(_) => "snapshot",
+        ToAgent::Complete(_) => "complete",
+        ToAgent::Delta(_) => "delta",
+        ToAgent::Dropped(_) => "dropped",
+        ToAgent::HostComplete(_) => "host complete",
+        ToAgent::Endpoints(_) => "endpoints",
+        ToAgent::Question(_) => "question",
+    }
+}
+
+fn set_wired(id: u8, generation: u64, wired: bool) -> Effect {
+    Effect::SetWired { port: port(id), generation: Generation(generation), wired }
+}
+
+#[test]
+fn after_a_hello_everything_comes_in_order_and_the_end_is_marked() {
+    let mut server = Server::new(vec![a_port(0, 0, false), a_port(1, 1, true)]);
+    assert_eq!(server.kinds(), ["welcome"], "nothing more before the inventory");
+    assert!(!server.session.has_work());
+    server.inventory(&[0]);
+    assert_eq!(server.kinds(), ["orders", "snapshot", "complete", "host complete"]);
+    assert!(!server.session.has_work() && server.kinds().is_empty());
+    // A host without ports is complete too.
+    let mut other = Server::new(vec![a_port(1, 1, true)]);
+    other.inventory(&[]);
+    assert_eq!(other.kinds(), ["welcome", "host complete"]);
+}
+
+#[test]
+fn interest_gained_later_brings_the_network_and_lost_drops_it() {
+    let mut server = Server::new(vec![a_port(0, 0, false), a_port(1, 1, true)]);
+    server.inventory(&[]);
+    server.drain();
+    // The interface is there before its port is bound here: it is remembered.
+    let present = vec![plugged(2)];
+    server.hear(ToServer::Interfaces(Interfaces { inventory: false, present, gone: vec![] }));
+    assert_eq!(server.kinds(), ["orders"]);
+    server.commit(a_port(2, 0, false));
+    assert_eq!(server.kinds(), ["orders", "snapshot", "complete"]);
+    server.commit(a_port(3, 1, true));
+    assert_eq!(server.kinds(), ["delta"]);
+    server.hear(ToServer::Interfaces(Interfaces {
+        inventory: false,
+        present: vec![],
+        gone: vec![port(2).to_string()],
+    }));
+    assert_eq!(server.kinds(), ["dropped"]);
+    server.commit(a_port(6, 1, true));
+    assert!(server.kinds().is_empty(), "not interested");
+}
+
+#[test]
+fn a_change_of_the_hosts_own_port_is_not_sent_and_counts_as_confirmed() {
+    let mut server = Server::new(vec![a_port(0, 0, false), a_port(1, 1, true)]);
+    server.inventory(&[0]);
+    server.drain();
+    let before = server.directory.revision();
+    server.hear(ToServer::Ack(sync::messages::Ack { network: network(0), revision: before, problems: vec![] }));
+    server.commit(a_port(0, 0, true));
+    let (messages, effects) = server.drain();
+    assert_eq!(messages, []);
+    let revision = server.directory.revision();
+    assert_eq!(effects, [Effect::Confirmed { network: network(0), revision }]);
+    assert!(server.session.confirmed(network(0), revision));
+    // What comes next follows what was sent last.
+    server.commit(a_port(2, 1, true));
+    let (messages, _) = server.drain();
+    let [ToAgent::Delta(delta)] = &messages[..] else { panic!("{messages:?}") };
+    assert_eq!((delta.previous, delta.revision), (before, server.directory.revision()));
+    assert!(!server.session.confirmed(network(0), delta.revision), "not before its ack");
+}
+
+#[test]
+fn what_was_confirmed_before_a_drop_says_nothing_of_what_came_after() {
+    let mut server = Server::new(vec![a_port(0, 0, false), a_port(1, 1, true)]);
+    server.inventory(&[0]);
+    server.drain();
+    let revision = server.directory.revision();
+    let ack = |revision| ToServer::Ack(sync::messages::Ack { network: network(0), revision, problems: vec![] });
+    let gone = vec![port(0).to_string()];
+    server.hear(ToServer::Interfaces(Interfaces { inventory: false, present: vec![], gone }));
+    assert_eq!(server.kinds(), ["dropped"]);
+    server.hear(ToServer::Interfaces(Interfaces { inventory: false, present: vec![plugged(0)], gone: vec![] }));
+    assert_eq!(server.kinds(), ["orders", "snapshot", "complete"]);
+    // Said of the first snapshot, while all this was under way; the network is at the same revision still.
+    server.hear(ack(revision));
+    assert!(!server.session.confirmed(network(0), revision));
+    server.hear(ack(Revision::ZERO));
+    assert!(!server.session.confirmed(network(0), revision), "the drop");
+    server.hear(ack(revision));
+    assert!(server.session.confirmed(network(0), revision), "the second snapshot");
+}
+
+#[test]
+fn wired_is_believed_only_of_a_port_bound_here_under_its_present_binding() {
+    let mut server = Server::new(vec![a_port(0, 0, false), a_port(1, 1, false)]);
+    server.inventory(&[0, 1]);
+    server.drain();
+    let stale = Refusal::Stale { reported: Generation(7), current: Generation(1) };
+    assert_eq!(server.report(0, 7, true), [Effect::Refused { port: port(0), refusal: stale }]);
+    assert_eq!(server.report(1, 1, true), [Effect::Refused { port: port(1), refusal: Refusal::BoundTo(host(1)) }]);
+    assert_eq!(server.report(9, 1, true), [Effect::Refused { port: port(9), refusal: Refusal::Unknown }]);
+    assert_eq!(server.session.refused(), 3);
+    assert_eq!(server.report(0, 1, true), [set_wired(0, 1, true)]);
+    // Known already: nothing to store.
+    server.commit(a_port(0, 0, true));
+    assert_eq!(server.report(0, 1, true), []);
+    assert_eq!(server.report(0, 1, false)[0], set_wired(0, 1, false));
+    assert!(!server.report(0, 7, false).contains(&set_wired(0, 1, false)), "not of an earlier binding");
+}
+
+#[test]
+fn a_port_that_went_down_and_up_unseen_is_wired_again_without_a_word() {
+    let mut server = Server::new(vec![a_port(0, 0, false)]);
+    server.inventory(&[0]);
+    server.drain();
+    server.report(0, 1, true);
+    server.commit(a_port(0, 0, true));
+    server.drain();
+    // Down withdraws `wired` in the store; up again before the agent was told of either.
+    server.commit(Port { admin_up: false, ..a_port(0, 0, false) });
+    server.commit(a_port(0, 0, false));
+    assert_eq!(server.drain(), (vec![], vec![set_wired(0, 1, true)]));
+    // If the agent is told, its next report counts and the last one does not.
+    server.commit(a_port(0, 0, true));
+    server.commit(Port { admin_up: false, ..a_port(0, 0, false) });
+    assert_eq!(server.kinds(), ["orders"]);
+    server.commit(a_port(0, 0, false));
+    let (messages, effects) = server.drain();
+    assert_eq!((messages.iter().map(kind).collect::<Vec<_>>(), effects), (vec!["orders"], vec![]));
+}
+
+#[test]
+fn only_an_inventory_says_that_what_it_does_not_list_is_gone() {
+    let mut server = Server::new(vec![a_port(0, 0, true), a_port(5, 0, true)]);
+    let nothing = Interfaces { inventory: false, present: vec![], gone: vec![] };
+    assert_eq!(server.hear(ToServer::Interfaces(nothing)), []);
+    // The server has never seen port 5 plugged, and knows now that it is not.
+    assert_eq!(server.inventory(&[0]), [set_wired(5, 1, false)]);
+    let gone = Interfaces { inventory: false, present: vec![], gone: vec![port(0).to_string()] };
+    assert_eq!(server.hear(ToServer::Interfaces(gone)), [set_wired(0, 1, false)]);
+}
+
+#[test]
+fn an_interface_id_that_is_no_ports_is_isolated_and_one_without_end_ignored() {
+    let mut server = Server::new(vec![]);
+    let interface = |id: String| Interface { id, order_held: None, wired: None };
+    let present = vec![interface("tap0".to_owned()), interface("x".repeat(300))];
+    let effects = server.hear(ToServer::Interfaces(Interfaces { inventory: true, present, gone: vec![] }));
+    assert!(matches!(&effects[..], [Effect::Ignored(_)]), "{effects:?}");
+    let (messages, _) = server.drain();
+    let [ToAgent::Welcome(_), ToAgent::Orders(orders), ToAgent::HostComplete(_)] = &messages[..] else {
+        panic!("{messages:?}")
+    };
+    assert!(matches!(&orders.ports[..], [order] if order.id == "tap0" && order.order.generation().is_none()));
+}
+
+#[test]
+fn an_agent_that_comes_back_is_not_told_what_it_holds() {
+    let mut server = Server::new(vec![a_port(0, 0, true), a_port(1, 1, true)]);
+    server.inventory(&[0]);
+    let mut held = Held::new();
+    let mut order = None;
+    for message in server.drain().0 {
+        if let ToAgent::Orders(orders) = &message {
+            order = Some(orders.ports[0].order.digest());
+        }
+        if let Some(Update::Entries { network, revision, .. }) = held.receive(message).unwrap().update {
+            held.confirm(network, revision, vec![]);
+        }
+    }
+    server.session = Session::new(&held.begin(hello(0)), epoch(1), "test");
+    let present = vec![Interface { id: port(0).to_string(), order_held: order, wired: Some(Generation(1)) }];
+    let effects = server.hear(ToServer::Interfaces(Interfaces { inventory: true, present, gone: vec![] }));
+    assert_eq!(effects, []);
+    let (messages, _) = server.drain();
+    let [ToAgent::Welcome(_), ToAgent::Orders(orders), ToAgent::HostComplete(complete)] = &messages[..] else {
+        panic!("{messages:?}")
+    };
+    assert!(orders.ports.is_empty(), "only what its networks are");
+    assert_eq!(complete.networks, [(network(0), server.directory.revision())]);
+    // The control: the same agent, with another history.
+    server.session = Session::new(&held.begin(hello(0)), epoch(2), "test");
+    server.inventory(&[0]);
+    assert_eq!(server.kinds(), ["welcome", "orders", "snapshot", "complete", "host complete"]);
+}
+
+#[test]
+fn what_is_not_confirmed_holds_back_small_deltas() {
+    let mut server = Server::new(vec![a_port(0, 0, false)]);
+    server.inventory(&[0]);
+    server.drain();
+    let mut sent = 0;
+    for n in 0..2000_u16 {
+        let [high, low] = n.to_be_bytes();
+        server.commit(Port { ips: vec![IpAddr::from([10, 1, high, low])], ..a_port(1, 1, true) });
+        sent += server.drain().0.len();
+    }
+    assert!((100..500).contains(&sent), "{sent} messages for 2000 changes without one confirmation");
+    let revision = server.directory.revision();
+    server.hear(ToServer::Ack(sync::messages::Ack { network: network(0), revision, problems: vec![] }));
+    assert_eq!(server.kinds(), ["delta"], "all the rest in one");
+}
+
+#[test]
+fn a_host_in_full_mesh_mode_gets_endpoints_and_no_entries() {
+    let mut server = Server::new(vec![a_port(0, 0, false), a_port(1, 1, true)]);
+    let mut hello = hello(0);
+    hello.l2_population = false;
+    server.session = Session::new(&hello, epoch(1), "test");
+    server.inventory(&[0]);
+    let (messages, _) = server.drain();
+    assert_eq!(messages.iter().map(kind).collect::<Vec<_>>(), ["welcome", "endpoints", "orders", "host complete"]);
+    let ToAgent::Endpoints(endpoints) = &messages[1] else { panic!("{messages:?}") };
+    assert_eq!((endpoints.previous, endpoints.upserts.len()), (Revision::ZERO, 2));
+    server.commit(a_port(2, 1, true));
+    assert!(server.kinds().is_empty());
+    assert!(server.session.confirmed(network(0), server.directory.revision()), "nobody waits for it");
+}
+
+// ----- the agent's side -----
+
+fn entry(id: u8) -> Entry {
+    let (mac, ips) = (Mac([2, 0, 0, 0, 0, id]), vec![IpAddr::from([192, 168, 0, id])]);
+    Entry { port: port(id), mac, ips, endpoint: IpAddr::from([10, 0, 0, 1]) }
+}
+
+fn part(first: bool, entries: Vec<Entry>) -> ToAgent {
+    ToAgent::Snapshot(Snapshot { network: network(0), first, entries, removes: vec![] })
+}
+
+fn complete(revision: u64, entries: &[Entry]) -> ToAgent {
+    ToAgent::Complete(Complete { network: network(0), revision: Revision(revision), sum: Sum::of(entries) })
+}
+
+fn delta(previous: u64, revision: u64, upserts: Vec<Entry>, all: &[Entry]) -> ToAgent {
+    let (previous, revision) = (Revision(previous), Revision(revision));
+    let (network, sum) = (network(0), Sum::of(all));
+    ToAgent::Delta(Delta { network, previous, revision, upserts, removes: vec![], sum, more: false })
+}
+
+/// An agent that holds entry 1 at revision 5.
+fn agent() -> Held {
+    let mut held = Held::new();
+    held.receive(ToAgent::Welcome(Welcome { minor: 1, software: String::new(), epoch: epoch(1) })).unwrap();
+    held.receive(part(true, vec![entry(1)])).unwrap();
+    let received = held.receive(complete(5, &[entry(1)])).unwrap();
+    assert!(matches!(received.update, Some(Update::Entries { replace: true, .. })));
+    held.confirm(network(0), Revision(5), vec![]);
+    held
+}
+
+fn asks_for_snapshot(held: &mut Held, message: ToAgent) -> bool {
+    let received = held.receive(message).unwrap();
+    assert_eq!(received.update, None, "what is in doubt is not passed on");
+    matches!(&received.replies[..], [ToServer::Resync(resync)] if resync.network == Some(network(0)))
+}
+
+#[test]
+fn a_gap_or_a_digest_that_differs_brings_a_snapshot() {
+    assert!(asks_for_snapshot(&mut agent(), delta(6, 7, vec![entry(2)], &[entry(1), entry(2)])));
+    let mut held = agent();
+    assert!(asks_for_snapshot(&mut held, delta(5, 7, vec![entry(2)], &[entry(2)])));
+    // Asked once; what still arrives is of no use; the snapshot heals it.
+    assert!(!asks_for_snapshot(&mut held, delta(7, 8, vec![entry(3)], &[entry(3)])));
+    assert_eq!(held.begin(hello(0)).held, [], "what is in doubt is not said to be held");
+    let mut held = agent();
+    assert!(asks_for_snapshot(&mut held, delta(9, 10, vec![], &[])));
+    held.receive(part(true, vec![entry(3)])).unwrap();
+    assert!(held.receive(complete(11, &[entry(3)])).unwrap().update.is_some());
+    // The control.
+    assert!(agent().receive(delta(5, 7, vec![entry(2)], &[entry(1), entry(2)])).unwrap().update.is_some());
+}
+
+#[test]
+fn damage_again_and_again_ends_the_stream() {
+    let mut held = agent();
+    for _ in 0..3 {
+        held.receive(part(true, vec![entry(1)])).unwrap();
+        assert!(asks_for_snapshot(&mut held, complete(6, &[entry(2)])));
+    }
+    held.receive(part(true, vec![entry(1)])).unwrap();
+    assert!(matches!(held.receive(complete(6, &[entry(2)])), Err(Error::Damaged(_))));
+}
+
+#[test]
+fn parts_of_an_earlier_stream_are_void() {
+    let mut held = agent();
+    held.receive(part(true, vec![entry(1), entry(2)])).unwrap();
+    let hello = held.begin(hello(0));
+    assert_eq!(hello.held[0].revision, Revision(5), "what it held before is still held");
+    assert!(asks_for_snapshot(&mut held, complete(6, &[entry(1), entry(2)])));
+}
+
+#[test]
+fn another_epoch_keeps_what_is_in_use_until_a_snapshot_replaces_it() {
+    let mut held = agent();
+    held.begin(hello(0));
+    let welcome = ToAgent::Welcome(Welcome { minor: 1, software: String::new(), epoch: epoch(2) });
+    assert_eq!(held.receive(welcome).unwrap(), sync::agent::Received::default(), "nothing is removed");
+    assert_eq!(held.confirmed(network(0)), None);
+    // A lower revision than before, of the new history.
+    held.receive(part(true, vec![entry(2)])).unwrap();
+    let update = held.receive(complete(2, &[entry(2)])).unwrap().update;
+    assert!(matches!(update, Some(Update::Entries { replace: true, .. })));
+}
+
+#[test]
+fn a_network_that_is_missing_at_the_end_is_asked_for() {
+    let mut held = agent();
+    let end = |revision| HostComplete { revision: Revision(9), networks: vec![(network(0), Revision(revision))] };
+    assert_eq!(held.receive(ToAgent::HostComplete(end(5))).unwrap().replies, []);
+    let received = held.receive(ToAgent::HostComplete(end(6))).unwrap();
+    assert!(matches!(&received.replies[..], [ToServer::Resync(_)]));
+    let received =
+        held.receive(ToAgent::HostComplete(HostComplete { revision: Revision(9), networks: vec![] })).unwrap();
+    assert_eq!(received.update, Some(Update::HostComplete([].into())));
+    assert_eq!(held.received(network(0)), None);
+}
+
+#[test]
+fn a_checkpoint_is_as_good_as_what_came_over_the_stream() {
+    let entries = [entry(1)];
+    let mut restored = Held::restore(epoch(1), [(network(0), Revision(5), &entries[..])]);
+    assert_eq!(restored.begin(hello(0)), agent().begin(hello(0)));
+    assert_eq!(restored.begin(hello(0)).held[0].sum, Some(Sum::of(&entries)));
+}
+
+#[test]
+fn the_digest_of_an_order_tells_every_field() {
+    let (_, mut directory) = Facts::begin();
+    let mut facts = Facts { revision: 1, ..Facts::default() };
+    let mut digest = |fact: Port| -> Digest {
+        facts.commit(&mut directory, vec![Change::Port(fact)]);
+        Order::from(directory.order(&host(0), &port(0).to_string())).digest()
+    };
+    let base = a_port(0, 0, false);
+    let first = digest(base.clone());
+    assert_eq!(digest(Port { wired: true, ..base.clone() }), first, "no matter to the host");
+    let binding = Some(Binding { host: host(0), generation: Generation(2) });
+    assert_ne!(digest(Port { binding, ..base.clone() }), first);
+    assert_ne!(digest(Port { ips: vec![], ..base.clone() }), first);
+    assert_ne!(digest(Port { mac: Mac([4; 6]), ..base.clone() }), first);
+    assert_ne!(digest(Port { admin_up: false, ..base }), first);
+}
