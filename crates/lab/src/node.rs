@@ -133,10 +133,10 @@ impl Node {
         Ping::parse(&output).ok_or_else(|| failed("ping", &output))
     }
 
-    /// Sends `count` ARP requests for an address from a device, 1 s apart; how many were answered.
+    /// Sends `count` ARP requests for an address from a device, 1 s apart, and waits 1 s more; how many were answered.
     pub async fn arping(&self, device: &str, to: IpAddr, count: u32) -> Result<Ping, Error> {
-        let (to, count) = (to.to_string(), count.to_string());
-        let output = self.output("arping", ["-I", device, "-w", &count, "-c", &count, &to]).await?;
+        let (to, deadline, count) = (to.to_string(), (count + 1).to_string(), count.to_string());
+        let output = self.output("arping", ["-I", device, "-w", &deadline, "-c", &count, &to]).await?;
         Ping::parse(&output).ok_or_else(|| failed("arping", &output))
     }
 
