@@ -10,8 +10,8 @@ help: ## This list
 .PHONY: test
 test: lint doc ## All that must be good: format, lints, documents, tests (the end-to-end ones need root)
 	scripts/install-deps test
-	cargo build --workspace --all-targets
-	@if command -v cargo-nextest >/dev/null; then cargo nextest run --workspace; else cargo test --workspace; fi
+	cargo test --workspace --doc --quiet
+	@if command -v cargo-nextest >/dev/null; then cargo nextest run --workspace; else cargo test --workspace --all-targets; fi
 
 .PHONY: lint
 lint: ## Format and lints, all warnings denied

@@ -6,30 +6,20 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-use crate::Error;
+use crate::{Error, LabName};
 
 /// Longer than any of the small tools that a lab runs should take, even on a busy machine.
 const DEADLINE: Duration = Duration::from_mins(1);
 
-/// `program` in a network namespace. `ip netns exec` sets it up and then becomes the program: same process id.
-pub(crate) fn in_namespace<I, S>(namespace: &str, program: impl AsRef<OsStr>, args: I) -> Command
-where
-    I: IntoIterator<Item = S>,
-    S: AsRef<OsStr>,
-{
-    let mut command = Command::new("ip");
-    command.args(["netns", "exec", namespace]).arg(program).args(args);
-    command
-}
+/// What every process of a lab has in its environment, so that [`down`](crate::down) finds it wherever it is: not yet in its
+/// namespace, or in one that has lost its name.
+pub(crate) const MARK: &str = "CULVERT_LAB";
 
-/// Runs a batch of `ip` commands in a namespace, or outside of any, in one process.
-pub(crate) async fn ip_batch(namespace: Option<&str>, lines: &[String]) -> Result<(), Error> {
-    let mut command = Command::new("ip");
-    if let Some(namespace) = namespace {
-        command.args(["-n", namespace]);
-    }
-    command.args(["-batch", "-"]);
-    run(command, Some(&lines.join("\n"))).await.map(drop)
+/// `program`, marked as this lab's.
+pub(crate) fn marked(lab: &LabName, program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    command.env(MARK, lab.to_string());
+    command
 }
 
 /// Runs to the end, within the deadline; standard output, or an error with what it said on standard error.

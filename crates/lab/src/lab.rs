@@ -147,7 +147,7 @@ impl Lab {
     async fn make(&self) -> Result<(), Error> {
         let started = Instant::now();
         state::write_json(&self.state.lab(), &self.spec)?;
-        topology::make(&self.spec).await?;
+        topology::make(self).await?;
         tracing::info!("lab {}: namespaces and links ({:.1?})", self.spec.name, started.elapsed());
         let mut starting = JoinSet::new();
         for host in self.hosts() {

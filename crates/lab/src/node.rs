@@ -15,6 +15,7 @@ use crate::{Error, LabName};
 /// A network namespace of a lab: a host, a VM, the server or the switch.
 #[derive(Debug, Clone)]
 pub struct Node {
+    lab: LabName,
     name: String,
     namespace: String,
     /// Where this node's OVS has its sockets, if it has one.
@@ -24,7 +25,8 @@ pub struct Node {
 
 impl Node {
     pub(crate) fn new(lab: &LabName, name: &str, state: &StateDir) -> Self {
-        Node { name: name.to_owned(), namespace: lab.namespace(name), rundir: None, state: state.clone() }
+        let namespace = lab.namespace(name);
+        Node { lab: lab.clone(), name: name.to_owned(), namespace, rundir: None, state: state.clone() }
     }
 
     pub(crate) fn with_rundir(self, rundir: &Path) -> Self {
@@ -47,7 +49,9 @@ impl Node {
         I: IntoIterator<Item = S>,
         S: AsRef<OsStr>,
     {
-        let mut command = command::in_namespace(&self.namespace, program, args);
+        // `ip netns exec` sets the namespace up and then becomes the program: same process id.
+        let mut command = command::marked(&self.lab, "ip");
+        command.args(["netns", "exec", &self.namespace]).arg(program).args(args);
         command.envs(self.rundir.as_ref().map(|dir| ("OVS_RUNDIR", dir)));
         command
     }
@@ -68,6 +72,21 @@ impl Node {
         S: AsRef<OsStr>,
     {
         command::output(self.command(program, args), None).await
+    }
+
+    /// Runs `ip` commands in this namespace, one a line, in one process.
+    pub(crate) async fn ip(&self, lines: &[String]) -> Result<(), Error> {
+        let mut command = command::marked(&self.lab, "ip");
+        command.args(["-n", &self.namespace, "-batch", "-"]);
+        command::run(command, Some(&lines.join("\n"))).await.map(drop)
+    }
+
+    /// Makes the namespace, with nothing in it but `lo`.
+    pub(crate) async fn create(&self) -> Result<(), Error> {
+        let mut command = command::marked(&self.lab, "ip");
+        command.args(["netns", "add", &self.namespace]);
+        command::run(command, None).await?;
+        self.ip(&["link set lo up".to_owned()]).await
     }
 
     /// Starts a process that goes on by itself, under a name that is free on this node; what it prints goes to its log.
@@ -105,17 +124,19 @@ impl Node {
         Process::find(&self.state, &self.name, name)
     }
 
-    /// Sends `count` echo requests, 50 ms apart, and waits up to 1 s for the last answer.
+    /// Sends `count` echo requests at once. Waits 2 s for a first answer and, if there is one, 5 s for the rest.
     pub async fn ping(&self, to: IpAddr, count: u32) -> Result<Ping, Error> {
         let (to, count) = (to.to_string(), count.to_string());
-        let output = self.output("ping", ["-n", "-q", "-i", "0.05", "-W", "1", "-c", &count, &to]).await?;
+        // After a first answer `ping` waits no longer than the interval, and `-W` means nothing any more (ping(8)): a long
+        // interval, and a preload of all, so that a busy machine is not taken for a lossy one.
+        let output = self.output("ping", ["-n", "-q", "-l", &count, "-i", "5", "-W", "2", "-c", &count, &to]).await?;
         Ping::parse(&output).ok_or_else(|| failed("ping", &output))
     }
 
-    /// Sends `count` ARP requests for an address from a device, 1 s apart; how many were answered.
+    /// Sends `count` ARP requests for an address from a device, 1 s apart, and waits 1 s more; how many were answered.
     pub async fn arping(&self, device: &str, to: IpAddr, count: u32) -> Result<Ping, Error> {
-        let (to, count) = (to.to_string(), count.to_string());
-        let output = self.output("arping", ["-I", device, "-w", &count, "-c", &count, &to]).await?;
+        let (to, deadline, count) = (to.to_string(), (count + 1).to_string(), count.to_string());
+        let output = self.output("arping", ["-I", device, "-w", &deadline, "-c", &count, &to]).await?;
         Ping::parse(&output).ok_or_else(|| failed("arping", &output))
     }
 

@@ -2,10 +2,8 @@ use std::fs;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use tokio::process::Command;
-
 use crate::topology::quiet_up;
-use crate::{Error, Host, Process, Signal, command};
+use crate::{Error, Host, Signal};
 
 /// The two processes of an Open vSwitch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,9 +71,8 @@ impl Host {
         fs::create_dir_all(&self.rundir).map_err(Error::io("make the directory", &self.rundir))?;
         let database = self.rundir.join("conf.db");
         if !database.exists() {
-            let mut create = Command::new("ovsdb-tool");
-            create.arg("create").arg(&database).arg(SCHEMA);
-            command::run(create, None).await?;
+            let database = database.as_os_str();
+            self.exec("ovsdb-tool", ["create".as_ref(), database, SCHEMA.as_ref()]).await?;
         }
         let socket = self.ovsdb_socket();
         let remote = format!("--remote=punix:{}", socket.display());
@@ -102,12 +99,14 @@ impl Host {
     async fn start_vswitchd(&self) -> Result<(), Error> {
         let database = format!("unix:{}", self.ovsdb_socket().display());
         let process = self.spawn(Daemon::Vswitchd.as_str(), "ovs-vswitchd", [&database, "--pidfile", "--no-chdir"])?;
-        process.until("made br-ul", READY, || has_device(&process, "br-ul")).await?;
+        // Neither the bridge's device nor its socket's file says so: both outlive an ovs-vswitchd that was killed.
+        let socket = self.rundir.join("br-ul.mgmt");
+        process.until("made br-ul", READY, || UnixStream::connect(&socket).is_ok()).await?;
 
-        // The bridge's device lives and dies with ovs-vswitchd, its address too: on a real host the network scripts set it.
+        // The address is on a device that is ovs-vswitchd's: on a real host the network scripts set it.
         let mut lines = vec![format!("address replace {}/24 dev br-ul", self.endpoint())];
         lines.extend(quiet_up("br-ul"));
-        command::ip_batch(Some(self.namespace()), &lines).await?;
+        self.ip(&lines).await?;
 
         // The userspace datapath drops the frame that makes it ask for a peer's MAC. So it is told beforehand, or the first
         // frame to each peer would be lost for a reason that has nothing to do with what the lab is there to show.
@@ -118,10 +117,4 @@ impl Host {
         tracing::debug!("{}: OVS is ready", self.name());
         Ok(())
     }
-}
-
-/// Whether the namespace of this process has a device by that name.
-fn has_device(process: &Process, device: &str) -> bool {
-    let table = fs::read_to_string(format!("/proc/{}/net/dev", process.pid())).unwrap_or_default();
-    table.lines().any(|line| line.trim_start().strip_prefix(device).is_some_and(|rest| rest.starts_with(':')))
 }

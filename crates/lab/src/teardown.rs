@@ -1,11 +1,11 @@
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::command::MARK;
 use crate::process::{Identity, Process};
 use crate::state::StateDir;
 use crate::{Error, LabName, Signal};
@@ -15,26 +15,29 @@ const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Removes all that bears the lab's name: processes, namespaces, state. No error if there is nothing.
 ///
-/// Either of the state directory and the namespaces is enough to go by, so this works after `kill -9` at any moment, on a
-/// half-made lab, and after somebody has removed the one or the other by hand. It blocks, so that a `Drop` can call it.
+/// Any one of the state directory, the namespaces and the mark in the processes' environment is enough to go by, so this
+/// works after `kill -9` at any moment, on a half-made lab, and after somebody has removed one or the other by hand. It
+/// blocks, so that a `Drop` can call it.
 pub fn down(base: &Path, lab: &LabName) -> Result<(), Error> {
     let state = StateDir::new(base, lab);
     let deadline = Instant::now() + DEADLINE;
     loop {
         let namespaces = namespaces_of(lab);
-        let processes: Vec<_> = recorded(&state).into_iter().chain(processes_in(&namespaces)).collect();
+        let mut processes = recorded(&state);
+        processes.extend(running(|pid| is_marked(pid, lab)));
+        processes.extend(in_namespaces(&namespaces));
         kill(&processes);
         for namespace in &namespaces {
             delete(namespace);
         }
         state.remove()?;
-        // Looked at again, as a process that was about to start another when it was killed may have left one more.
-        let left = namespaces_of(lab).into_iter().next();
-        let left = left.or_else(|| processes.iter().find(|p| p.is_alive()).map(|p| format!("process {}", p.pid)));
+        // Until a look finds nothing: what was killed may have been about to make one more.
+        let left =
+            namespaces.into_iter().chain(processes.iter().map(|process| format!("process {}", process.pid))).next();
         match left {
             None => return Ok(()),
             Some(left) if Instant::now() > deadline => return Err(Error::Left { lab: lab.clone(), left }),
-            Some(_) => thread::sleep(Duration::from_millis(20)),
+            Some(_) => {}
         }
     }
 }
@@ -53,7 +56,7 @@ pub(crate) fn namespaces_of(lab: &LabName) -> Vec<String> {
 
 /// Removes one namespace with all that runs in it.
 pub(crate) fn remove_namespace(namespace: &str) {
-    kill(&processes_in(&[namespace.to_owned()]));
+    kill(&in_namespaces(&[namespace.to_owned()]));
     delete(namespace);
 }
 
@@ -69,21 +72,35 @@ fn names_in(dir: &Path) -> Vec<String> {
     entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
 }
 
-/// What the state directory says was started: finds processes whose namespace has lost its name. An unreadable record is no
-/// reason not to remove the rest.
+/// What the state directory says was started and still runs. An unreadable record is no reason not to remove the rest.
 fn recorded(state: &StateDir) -> Vec<Identity> {
-    Process::all(state).unwrap_or_default().iter().map(Process::identity).collect()
+    let processes = Process::all(state).unwrap_or_default();
+    processes.iter().map(Process::identity).filter(|identity| identity.is_alive()).collect()
 }
 
-/// All processes that are in one of the namespaces, whoever started them; but never the one that asks.
-fn processes_in(namespaces: &[String]) -> Vec<Identity> {
-    let inode = |path: String| fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()));
-    let wanted: BTreeSet<_> = namespaces.iter().filter_map(|name| inode(format!("{NAMESPACES}/{name}"))).collect();
+/// Whether the lab started the process, or one that started it.
+fn is_marked(pid: i32, lab: &LabName) -> bool {
+    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    let mark = format!("{MARK}={lab}");
+    environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes())
+}
+
+/// All processes that are in one of the namespaces, whoever started them.
+fn in_namespaces(namespaces: &[String]) -> Vec<Identity> {
+    // Held open while we look: the number of a namespace that ceases to be is the next one's at once.
+    let held: Vec<File> =
+        namespaces.iter().filter_map(|name| File::open(Path::new(NAMESPACES).join(name)).ok()).collect();
+    let number = |meta: Metadata| (meta.dev(), meta.ino());
+    let wanted: BTreeSet<_> = held.iter().filter_map(|file| file.metadata().ok()).map(number).collect();
+    running(|pid| fs::metadata(format!("/proc/{pid}/ns/net")).is_ok_and(|meta| wanted.contains(&number(meta))))
+}
+
+/// The processes of this machine that are so; but never the one that asks.
+fn running(is_so: impl Fn(i32) -> bool) -> Vec<Identity> {
     let pids = names_in(Path::new("/proc")).into_iter().filter_map(|name| name.parse::<i32>().ok());
-    let in_namespace = |pid: &i32| inode(format!("/proc/{pid}/ns/net")).is_some_and(|inode| wanted.contains(&inode));
-    // The identity is taken first: if the process is in the namespace after that, it is this one.
-    let identities = pids.filter_map(Identity::of).filter(|identity| in_namespace(&identity.pid));
-    identities.filter(|identity| u32::try_from(identity.pid) != Ok(std::process::id())).collect()
+    let others = pids.filter(|pid| u32::try_from(*pid) != Ok(std::process::id()));
+    // The identity is taken first: if it is so after that, it is so of this process and no later one of the same id.
+    others.filter_map(Identity::of).filter(|identity| is_so(identity.pid)).collect()
 }
 
 fn kill(processes: &[Identity]) {

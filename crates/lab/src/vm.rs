@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::state::StateDir;
 use crate::topology::{plain_checksums, quiet_up};
-use crate::{Error, Host, LabName, Node, NodeName, command};
+use crate::{Error, Host, LabName, Node, NodeName};
 
 /// What a VM and its one port are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,26 +74,23 @@ impl Vm {
 
     pub(crate) async fn plug(&self, host: &Host) -> Result<(), Error> {
         let (tap, spec) = (self.tap(), &self.spec);
-        command::ip_batch(None, &[format!("netns add {}", self.namespace())]).await?;
-        let mut in_vm = vec![
-            "link set lo up".to_owned(),
-            format!(
-                "link add eth0 address {} mtu {} type veth peer name {tap} mtu {} netns {}",
-                spec.mac,
-                spec.mtu,
-                spec.mtu,
-                host.namespace()
-            ),
-        ];
+        self.create().await?;
+        let mut in_vm = vec![format!(
+            "link add eth0 address {} mtu {} type veth peer name {tap} mtu {} netns {}",
+            spec.mac,
+            spec.mtu,
+            spec.mtu,
+            host.namespace()
+        )];
         in_vm.extend(spec.addresses.iter().map(|address| match address {
             IpNet::V4(_) => format!("address add {address} dev eth0"),
             // Duplicate detection would hold the address back for a second.
             IpNet::V6(_) => format!("address add {address} dev eth0 nodad"),
         }));
         in_vm.extend(quiet_up("eth0"));
-        command::ip_batch(Some(self.namespace()), &in_vm).await?;
-        command::ip_batch(Some(host.namespace()), &quiet_up(&tap)).await?;
-        plain_checksums(self.namespace(), "eth0").await?;
+        self.ip(&in_vm).await?;
+        host.ip(&quiet_up(&tap)).await?;
+        plain_checksums(self, "eth0").await?;
         ensure_integration_bridge(host).await?;
         self.add_port(host, &tap).await
     }
@@ -116,7 +113,7 @@ impl Vm {
         let tap = self.tap();
         host.vsctl(["--if-exists", "del-port", "br-int", &tap]).await?;
         // The device may be gone already, if the VM's namespace is.
-        let _ = command::ip_batch(Some(host.namespace()), &[format!("link delete {tap}")]).await;
+        let _ = host.ip(&[format!("link delete {tap}")]).await;
         Ok(())
     }
 }

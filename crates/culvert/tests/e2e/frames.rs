@@ -35,6 +35,8 @@ async fn frames_pass(name: &str, segment: Segment) {
         assert!(endpoints.contains(&frame.from) && endpoints.contains(&frame.to) && frame.from != frame.to);
     }
     assert_eq!(frames.iter().filter(|frame| frame.is_arp()).count(), 0);
+    assert_eq!(vm1.arping("eth0", vm2.address().unwrap(), 1).await.unwrap().received, 1);
+    assert_eq!(vm1.arping("eth0", "81.1.180.77".parse().unwrap(), 1).await.unwrap().received, 0);
 
     // A packet of the network's MTU fits the underlay: ICMP's and IPv4's headers are 28 bytes.
     let size = (mtu - 28).to_string();

@@ -8,3 +8,4 @@ mod ovs;
 mod side_by_side;
 mod support;
 mod teardown;
+mod verbs;

@@ -1,6 +1,6 @@
 //! `culvert lab down` removes all, whatever was done to the lab before.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -77,13 +77,14 @@ struct Traces {
 fn traces(lab: &LabName, inodes: &[u64]) -> Traces {
     // OVS bears the state directory in its command line, so it is found whatever became of its namespace.
     let of_state = state(lab).display().to_string();
-    let mut processes = names("/proc");
-    processes.retain(|pid| {
+    let trace = |pid: String| {
+        pid.parse::<u32>().ok()?;
         let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         let command = String::from_utf8_lossy(&command).replace('\0', " ");
         let inside = fs::metadata(format!("/proc/{pid}/ns/net")).is_ok_and(|meta| inodes.contains(&meta.ino()));
-        pid.parse::<u32>().is_ok() && (inside || command.contains(&of_state))
-    });
+        (inside || command.contains(&of_state)).then(|| format!("{pid} {command}"))
+    };
+    let processes = names("/proc").into_iter().filter_map(trace).collect();
     Traces { namespaces: namespaces(lab), processes, state: state(lab).exists() }
 }
 
@@ -103,9 +104,10 @@ fn state(lab: &LabName) -> PathBuf {
 }
 
 fn down_leaves_nothing(lab: &LabName) {
-    let names = namespaces(lab);
-    let inodes: Vec<u64> =
-        names.iter().filter_map(|name| Some(fs::metadata(format!("/run/netns/{name}")).ok()?.ino())).collect();
+    // Held open: the number of a namespace that is gone is at once given to the next, which may be another test's.
+    let held: Vec<File> =
+        namespaces(lab).iter().filter_map(|name| File::open(format!("/run/netns/{name}")).ok()).collect();
+    let inodes: Vec<u64> = held.iter().map(|file| file.metadata().unwrap().ino()).collect();
     assert_ne!(traces(lab, &inodes), Traces::default(), "there is something to remove");
     let down = run(culvert(lab, "down"));
     assert!(down.status.success(), "{}", String::from_utf8_lossy(&down.stderr));
