@@ -1,10 +1,12 @@
 //! Hosts: who has registered, with which endpoint, and when it was last heard of.
 
+use std::collections::BTreeSet;
+
 use model::{Change, HostName, TunnelType};
-use sqlx::Row as _;
+use sqlx::{QueryBuilder, Row as _};
 use uuid::Uuid;
 
-use crate::db::{self, Connection, Row, attributes_from, attributes_text, ip_bytes, ip_from};
+use crate::db::{self, Connection, Engine, Row, attributes_from, attributes_text, ip_bytes, ip_from};
 use crate::types::{Host, HostRegistration};
 use crate::write::{Touched, Write};
 use crate::{Error, Result, Store};
@@ -51,6 +53,21 @@ impl Store {
     /// All hosts that ever registered, by name.
     pub async fn hosts(&self) -> Result<Vec<Host>> {
         select(&mut *self.reader().await?).await
+    }
+
+    /// Those of these hosts that ever registered.
+    pub async fn hosts_named(&self, names: &[HostName]) -> Result<Vec<Host>> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let names: BTreeSet<&HostName> = names.iter().collect();
+        let mut query = QueryBuilder::<Engine>::new("SELECT * FROM hosts WHERE name IN (");
+        let mut list = query.separated(", ");
+        for name in names {
+            list.push_bind(name.as_str().to_owned());
+        }
+        query.push(") ORDER BY name");
+        query.build().fetch_all(&mut *self.reader().await?).await?.iter().map(read).collect()
     }
 
     /// Sets an agent's `admin_state_up`.
