@@ -8,7 +8,7 @@ use std::time::Duration;
 use model::{Mac, TunnelKey};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{SqlSafeStr, Sqlite, SqliteConnection, SqlitePool, sqlite::SqliteRow};
+use sqlx::{Row as _, SqlSafeStr, Sqlite, SqliteConnection, SqlitePool, sqlite::SqliteRow};
 
 use crate::types::Attributes;
 use crate::{Error, Result};
@@ -52,6 +52,16 @@ async fn migrate(pool: &Pool) -> Result<()> {
         Migration::new(*version, (*name).into(), MigrationType::Simple, sql.into_sql_str(), false)
     });
     Ok(Migrator::with_migrations(migrations.collect()).run(pool).await?)
+}
+
+/// What the engine itself can say of the health of a database.
+pub(crate) async fn check_integrity(db: &mut Connection) -> Result<()> {
+    let report: String = sqlx::query("PRAGMA integrity_check").fetch_one(&mut *db).await?.try_get(0)?;
+    let orphans = sqlx::query("PRAGMA foreign_key_check").fetch_all(db).await?.len();
+    if report == "ok" && orphans == 0 {
+        return Ok(());
+    }
+    Err(Error::Corrupt(format!("integrity check: {report}; {orphans} rows refer to nothing")))
 }
 
 /// Counters in the database are 64-bit and signed.

@@ -4,9 +4,9 @@ use model::{Change, Committed, Revision};
 use sqlx::Row as _;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::db::{Connection, to_u64};
+use crate::db::{self, Connection, to_u64};
 use crate::filter::Filter;
-use crate::{Result, Store, hosts, networks, ports};
+use crate::{Error, Result, Store, hosts, networks, ports};
 
 impl Store {
     /// The whole state as of one revision, and every commit after that one: none is missing, none comes twice.
@@ -45,4 +45,20 @@ async fn load(db: &mut Connection) -> Result<Committed> {
         .chain(ports.iter().map(|port| Change::Port(port.to_model())))
         .collect();
     Ok(Committed { revision, changes })
+}
+
+impl Store {
+    /// Checks the database: its pages and references, and that the counter is the last revision of the log.
+    pub async fn check_integrity(&self) -> Result<()> {
+        let mut reader = self.reader().await?;
+        db::check_integrity(&mut reader).await?;
+        let row = sqlx::query("SELECT revision, (SELECT COALESCE(MAX(revision), 0) FROM change_log) FROM meta")
+            .fetch_one(&mut *reader)
+            .await?;
+        let (counter, logged): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+        if counter == logged {
+            return Ok(());
+        }
+        Err(Error::Corrupt(format!("the counter is at revision {counter}, the change log at {logged}")))
+    }
 }
