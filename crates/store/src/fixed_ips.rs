@@ -2,14 +2,21 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use model::{NetworkId, PortId, SubnetId};
 use sqlx::{QueryBuilder, Row as _};
 
 use crate::db::{Connection, Row, ip_bytes, ip_from};
 use crate::filter::Filter;
-use crate::types::{FixedIp, FixedIpChoice, Port, Subnet};
+use crate::types::{FixedIp, FixedIpChoice, Port};
 use crate::write::Write;
 use crate::{Error, Result, ipam, subnets};
+
+/// Where an address can come from.
+struct Place {
+    subnet: SubnetId,
+    cidr: IpNet,
+}
 
 /// Gives a new port its addresses: those chosen, or one of each IP version that the network has subnets of.
 pub(crate) async fn assign(
@@ -18,17 +25,26 @@ pub(crate) async fn assign(
     network: NetworkId,
     choices: Option<&[FixedIpChoice]>,
 ) -> Result<()> {
-    let subnets = subnets::select(write.db(), &Filter::by_network(network)).await?;
-    let Some(choices) = choices else { return assign_default(write, port, network, &subnets).await };
+    let places = places(write.db(), network).await?;
+    let Some(choices) = choices else { return assign_default(write, port, network, &places).await };
     for (position, choice) in choices.iter().enumerate() {
-        let fixed_ip = take(write, network, &subnets, *choice).await?;
+        let fixed_ip = take(write, network, &places, *choice).await?;
         insert(write, port, position, &fixed_ip).await?;
     }
     Ok(())
 }
 
-async fn assign_default(write: &mut Write<'_>, port: PortId, network: NetworkId, subnets: &[Subnet]) -> Result<()> {
-    let (v4, v6): (Vec<&Subnet>, Vec<&Subnet>) = subnets.iter().partition(|subnet| subnet.cidr.addr().is_ipv4());
+/// The subnets of a network, oldest first.
+async fn places(db: &mut Connection, network: NetworkId) -> Result<Vec<Place>> {
+    let rows = sqlx::query("SELECT id, cidr FROM subnets WHERE network_id = $1 ORDER BY created_at, id")
+        .bind(network.0)
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(|row| Ok(Place { subnet: SubnetId(row.try_get("id")?), cidr: subnets::read_cidr(row)? })).collect()
+}
+
+async fn assign_default(write: &mut Write<'_>, port: PortId, network: NetworkId, places: &[Place]) -> Result<()> {
+    let (v4, v6): (Vec<&Place>, Vec<&Place>) = places.iter().partition(|place| place.cidr.addr().is_ipv4());
     let wanted = [v4, v6].into_iter().filter(|of_version| !of_version.is_empty());
     for (position, of_version) in wanted.enumerate() {
         let fixed_ip = take_first_free(write, &of_version).await?.ok_or(Error::NoFreeIp(network))?;
@@ -37,34 +53,34 @@ async fn assign_default(write: &mut Write<'_>, port: PortId, network: NetworkId,
     Ok(())
 }
 
-async fn take_first_free(write: &mut Write<'_>, subnets: &[&Subnet]) -> Result<Option<FixedIp>> {
-    for subnet in subnets {
-        if let Some(ip) = ipam::take_any(write, subnet.id).await? {
-            return Ok(Some(FixedIp { subnet_id: subnet.id, ip }));
+async fn take_first_free(write: &mut Write<'_>, places: &[&Place]) -> Result<Option<FixedIp>> {
+    for place in places {
+        if let Some(ip) = ipam::take_any(write, place.subnet).await? {
+            return Ok(Some(FixedIp { subnet_id: place.subnet, ip }));
         }
     }
     Ok(None)
 }
 
-async fn take(write: &mut Write<'_>, network: NetworkId, subnets: &[Subnet], choice: FixedIpChoice) -> Result<FixedIp> {
+async fn take(write: &mut Write<'_>, network: NetworkId, places: &[Place], choice: FixedIpChoice) -> Result<FixedIp> {
     let named = |id: SubnetId| {
-        let found = subnets.iter().find(|subnet| subnet.id == id);
+        let found = places.iter().find(|place| place.subnet == id);
         found.ok_or(Error::SubnetOfOtherNetwork { network, subnet: id })
     };
     match choice {
         FixedIpChoice::From(id) => {
-            let subnet_id = named(id)?.id;
+            let subnet_id = named(id)?.subnet;
             let ip = ipam::take_any(write, subnet_id).await?.ok_or(Error::NoFreeIp(network))?;
             Ok(FixedIp { subnet_id, ip })
         }
         FixedIpChoice::Exactly(ip, id) => {
-            let holding = subnets.iter().find(|subnet| subnet.cidr.contains(&ip));
-            let subnet = match id {
+            let holding = places.iter().find(|place| place.cidr.contains(&ip));
+            let place = match id {
                 Some(id) => named(id)?,
                 None => holding.ok_or(Error::IpOutsideNetwork(ip))?,
             };
-            ipam::take(write, subnet.id, &subnet.cidr, ip).await?;
-            Ok(FixedIp { subnet_id: subnet.id, ip })
+            ipam::take(write, place.subnet, &place.cidr, ip).await?;
+            Ok(FixedIp { subnet_id: place.subnet, ip })
         }
     }
 }
@@ -77,12 +93,12 @@ pub(crate) async fn change(write: &mut Write<'_>, port: &Port, choices: &[FixedI
     for fixed_ip in &given_up {
         release(write, fixed_ip).await?;
     }
-    let subnets = subnets::select(write.db(), &Filter::by_network(port.network_id)).await?;
+    let places = places(write.db(), port.network_id).await?;
     for (position, (choice, kept)) in choices.iter().zip(kept).enumerate() {
         if let Some(fixed_ip) = kept {
             reposition(write, position, &fixed_ip).await?;
         } else {
-            let fixed_ip = take(write, port.network_id, &subnets, *choice).await?;
+            let fixed_ip = take(write, port.network_id, &places, *choice).await?;
             insert(write, port.id, position, &fixed_ip).await?;
         }
     }

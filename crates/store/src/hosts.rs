@@ -11,6 +11,9 @@ use crate::types::{Host, HostRegistration};
 use crate::write::{Touched, Write};
 use crate::{Error, Result, Store};
 
+/// Names in one statement; engines bound the number of its parameters.
+const HOSTS_AT_ONCE: usize = 1000;
+
 impl Store {
     /// Records a host that connects. A new revision only if what other hosts must know of it is new: its endpoint or its
     /// tunnel types.
@@ -40,12 +43,11 @@ impl Store {
         let _writer = self.0.followers.lock().await;
         let now = self.0.environment.now();
         let mut transaction = self.0.pools.writer.begin_with(db::BEGIN).await?;
-        for host in hosts {
-            sqlx::query("UPDATE hosts SET heartbeat_at = $1 WHERE name = $2")
-                .bind(now)
-                .bind(host.as_str())
-                .execute(&mut *transaction)
-                .await?;
+        for some in hosts.chunks(HOSTS_AT_ONCE) {
+            let mut query = QueryBuilder::<Engine>::new("UPDATE hosts SET heartbeat_at = ");
+            query.push_bind(now);
+            push_names(&mut query, some.iter());
+            query.build().execute(&mut *transaction).await?;
         }
         Ok(transaction.commit().await?)
     }
@@ -57,17 +59,15 @@ impl Store {
 
     /// Those of these hosts that ever registered.
     pub async fn hosts_named(&self, names: &[HostName]) -> Result<Vec<Host>> {
-        if names.is_empty() {
-            return Ok(Vec::new());
+        let names: Vec<&HostName> = names.iter().collect::<BTreeSet<_>>().into_iter().collect();
+        let mut hosts = Vec::with_capacity(names.len());
+        for some in names.chunks(HOSTS_AT_ONCE) {
+            let mut query = QueryBuilder::<Engine>::new("SELECT * FROM hosts");
+            push_names(&mut query, some.iter().copied());
+            let rows = query.build().fetch_all(&mut *self.reader().await?).await?;
+            hosts.extend(rows.iter().map(read).collect::<Result<Vec<_>>>()?);
         }
-        let names: BTreeSet<&HostName> = names.iter().collect();
-        let mut query = QueryBuilder::<Engine>::new("SELECT * FROM hosts WHERE name IN (");
-        let mut list = query.separated(", ");
-        for name in names {
-            list.push_bind(name.as_str().to_owned());
-        }
-        query.push(") ORDER BY name");
-        query.build().fetch_all(&mut *self.reader().await?).await?.iter().map(read).collect()
+        Ok(hosts)
     }
 
     /// Sets an agent's `admin_state_up`.
@@ -106,6 +106,15 @@ impl Store {
             sqlx::query("SELECT * FROM hosts WHERE name = $1").bind(name.as_str()).fetch_optional(&mut *reader).await?;
         row.as_ref().map(read).transpose()
     }
+}
+
+fn push_names<'n>(query: &mut QueryBuilder<Engine>, names: impl Iterator<Item = &'n HostName>) {
+    query.push(" WHERE name IN (");
+    let mut list = query.separated(", ");
+    for name in names {
+        list.push_bind(name.as_str().to_owned());
+    }
+    query.push(")");
 }
 
 async fn register(write: &mut Write<'_>, registration: &HostRegistration) -> Result<Host> {

@@ -158,17 +158,21 @@ fn read_pool(row: &Row) -> Result<(SubnetId, Range)> {
 }
 
 fn read(row: &Row) -> Result<Subnet> {
-    let cidr: String = row.try_get("cidr")?;
     Ok(Subnet {
         id: SubnetId(row.try_get("id")?),
         network_id: NetworkId(row.try_get("network_id")?),
         project_id: row.try_get("project_id")?,
         name: row.try_get("name")?,
-        cidr: cidr.parse().map_err(|_| Error::Corrupt(format!("\"{cidr}\" is not a CIDR")))?,
+        cidr: read_cidr(row)?,
         gateway_ip: row.try_get::<Option<Vec<u8>>, _>("gateway_ip")?.map(|bytes| ip_from(&bytes)).transpose()?,
         enable_dhcp: row.try_get("enable_dhcp")?,
         allocation_pools: Vec::new(),
         attributes: attributes_from(row.try_get("attributes")?)?,
         stamp: networks::read_stamp(row)?,
     })
+}
+
+pub(crate) fn read_cidr(row: &Row) -> Result<IpNet> {
+    let cidr: String = row.try_get("cidr")?;
+    cidr.parse().map_err(|_| Error::Corrupt(format!("\"{cidr}\" is not a CIDR")))
 }

@@ -1,6 +1,8 @@
 -- Ids are 16 bytes, addresses 4 or 16 bytes in network order (so that they sort as numbers do), times microseconds
 -- since 1970 (UTC). What the API keeps but nothing here acts on is one JSON object per row, `attributes`.
 
+-- Small rows that are looked up by their key alone live in the key's own tree (WITHOUT ROWID): one page fewer to write.
+
 -- One row: who this history is, and the revision of its last commit. Revisions are taken from here, in the
 -- transaction that they number, so that commit order is revision order.
 CREATE TABLE meta (
@@ -15,7 +17,7 @@ CREATE TABLE change_log (
     kind TEXT NOT NULL,
     object TEXT NOT NULL,
     PRIMARY KEY (revision, kind, object)
-);
+) WITHOUT ROWID;
 
 CREATE TABLE networks (
     id BLOB PRIMARY KEY,
@@ -35,7 +37,7 @@ CREATE TABLE segments (
     tunnel_type TEXT NOT NULL,
     tunnel_key BIGINT NOT NULL,
     UNIQUE (tunnel_type, tunnel_key)
-);
+) WITHOUT ROWID;
 
 CREATE TABLE subnets (
     id BLOB PRIMARY KEY,
@@ -60,7 +62,7 @@ CREATE TABLE allocation_pools (
     first_ip BLOB NOT NULL,
     last_ip BLOB NOT NULL,
     PRIMARY KEY (subnet_id, first_ip)
-);
+) WITHOUT ROWID;
 
 -- The addresses of the pools that no port has, as disjoint ranges that never touch: finding, taking and giving back
 -- an address is one look into the index whatever the size of the subnet.
@@ -69,7 +71,7 @@ CREATE TABLE free_ranges (
     first_ip BLOB NOT NULL,
     last_ip BLOB NOT NULL,
     PRIMARY KEY (subnet_id, first_ip)
-);
+) WITHOUT ROWID;
 CREATE UNIQUE INDEX free_ranges_last ON free_ranges (subnet_id, last_ip);
 
 CREATE TABLE ports (
@@ -101,7 +103,7 @@ CREATE TABLE fixed_ips (
     port_id BLOB NOT NULL REFERENCES ports (id) ON DELETE CASCADE,
     position BIGINT NOT NULL,
     PRIMARY KEY (subnet_id, ip)
-);
+) WITHOUT ROWID;
 CREATE INDEX fixed_ips_port ON fixed_ips (port_id);
 CREATE INDEX fixed_ips_ip ON fixed_ips (ip);
 
@@ -109,7 +111,7 @@ CREATE TABLE bindings (
     port_id BLOB PRIMARY KEY REFERENCES ports (id) ON DELETE CASCADE,
     host TEXT NOT NULL,
     vif_type TEXT NOT NULL
-);
+) WITHOUT ROWID;
 CREATE INDEX bindings_host ON bindings (host);
 
 CREATE TABLE hosts (
