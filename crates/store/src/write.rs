@@ -1,5 +1,6 @@
 //! The one way to write: a transaction that numbers itself, logs what it touched and tells the followers in order.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::atomic::Ordering;
 
@@ -16,13 +17,13 @@ use crate::{Error, Result, Store};
 pub(crate) struct Write<'e> {
     transaction: Transaction,
     changes: Vec<Change>,
-    touched: Vec<Touched>,
+    touched: HashSet<Touched>,
     pub(crate) now: Micros,
     pub(crate) environment: &'e dyn Environment,
 }
 
 /// What the change log names.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Touched {
     Network(NetworkId),
     Subnet(SubnetId),
@@ -37,9 +38,7 @@ impl Write<'_> {
 
     /// Notes that an object changed, and what hosts must know of it, if anything.
     pub(crate) fn touch(&mut self, touched: Touched, change: Option<Change>) {
-        if !self.touched.contains(&touched) {
-            self.touched.push(touched);
-        }
+        self.touched.insert(touched);
         self.changes.extend(change);
     }
 
@@ -71,7 +70,7 @@ impl Store {
         let mut write = Write {
             transaction: self.0.pools.writer.begin_with(db::BEGIN).await?,
             changes: Vec::new(),
-            touched: Vec::new(),
+            touched: HashSet::new(),
             now: self.0.environment.now(),
             environment: self.0.environment.as_ref(),
         };

@@ -121,7 +121,9 @@ fn integer(value: &Value, min: i64, max: i64) -> std::result::Result<Value, Stri
 }
 
 fn text(value: &Value, max: usize) -> std::result::Result<&str, String> {
-    let text = value.as_str().ok_or_else(|| format!("'{}' is not a valid string", shown(value)))?;
+    // no engine but SQLite stores a NUL
+    let text = value.as_str().filter(|text| !text.contains('\0'));
+    let text = text.ok_or_else(|| format!("'{}' is not a valid string", shown(value)))?;
     if text.chars().count() > max { Err(format!("'{text}' exceeds maximum length of {max}")) } else { Ok(text) }
 }
 

@@ -104,3 +104,66 @@ async fn what_is_not_json_or_too_much_is_refused() {
     assert_eq!(post("application/json", vec![b' '; 3 << 20]).await, refused(413, "HTTPRequestEntityTooLarge"));
     assert_eq!(server.ids("networks", "").await, Vec::<String>::new());
 }
+
+/// Every attribute of every resource with values that it may not be ready for.
+#[tokio::test]
+async fn no_value_of_any_attribute_is_a_server_error() {
+    let server = RestServer::start().await;
+    let network = server.create("network", json!({})).await;
+    let subnet = json!({"network_id": network["id"], "ip_version": 4, "cidr": "10.0.0.0/24"});
+    let subnet = server.create("subnet", subnet).await;
+    let port = server.create("port", json!({"network_id": network["id"]})).await;
+    let odd = [
+        json!(null),
+        json!(true),
+        json!(-1),
+        json!(0),
+        json!(1e300),
+        json!(u64::MAX),
+        json!(""),
+        json!("\0"),
+        json!("ü".repeat(256)),
+        json!("::"),
+        json!("10.0.0.0/33"),
+        json!([]),
+        json!([null]),
+        json!([[]]),
+        json!([{}]),
+        json!(["x", "x"]),
+        json!([{"subnet_id": null, "ip_address": null}]),
+        json!([{"start": "10.0.0.9", "end": "::1"}]),
+        json!({}),
+        json!({"a": {"b": [1, null]}}),
+    ];
+    let (mut accepted, mut refused) = (0, 0);
+    for (singular, object) in [("network", &network), ("subnet", &subnet), ("port", &port)] {
+        for attribute in object.as_object().unwrap().keys() {
+            for value in &odd {
+                let mut body = match singular {
+                    "subnet" => json!({"network_id": network["id"], "ip_version": 4, "cidr": "10.1.0.0/24"}),
+                    "port" => json!({"network_id": network["id"]}),
+                    _ => json!({}),
+                };
+                body[attribute] = value.clone();
+                let post = Some(json!({singular: body}));
+                let (created, answer) = server.send(Method::POST, &format!("/v2.0/{singular}s"), post.as_ref()).await;
+                assert!(!created.is_server_error(), "{post:?}: {answer}");
+                if created.is_success() {
+                    server.delete(singular, &answer[singular]["id"]).await;
+                }
+                let put = Some(json!({singular: {attribute: value}}));
+                let (updated, answer) = server.send(Method::PUT, &path(singular, &object["id"]), put.as_ref()).await;
+                assert!(!updated.is_server_error(), "{put:?}: {answer}");
+                for status in [created, updated] {
+                    if status.is_success() { accepted += 1 } else { refused += 1 }
+                }
+            }
+            let query = format!("/v2.0/{singular}s?{attribute}=%00&sort_key={attribute}");
+            let (listed, answer) = server.send(Method::GET, &query, None).await;
+            assert!(!listed.is_server_error(), "{query}: {answer}");
+        }
+        server.show(singular, &object["id"]).await;
+    }
+    assert!(accepted > 50 && refused > 1000, "{accepted} were accepted, {refused} refused");
+    server.store.check_integrity().await.unwrap();
+}
