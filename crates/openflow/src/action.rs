@@ -53,7 +53,7 @@ pub struct Learn {
     pub hard_timeout: u16,
     pub fin_idle_timeout: u16,
     pub fin_hard_timeout: u16,
-    /// `NX_LEARN_F_*` bits.
+    /// `NX_LEARN_F_*` bits, but for the one that says that there is a `result_dst`.
     pub flags: u16,
     /// Of `NXAST_LEARN2`: 0 is none.
     pub limit: u32,
@@ -62,14 +62,14 @@ pub struct Learn {
 }
 
 /// One part of a learned flow: from where, to where.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LearnSpec {
     pub bits: u16,
     pub source: LearnSource,
     pub target: LearnTarget,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LearnSource {
     /// Bits of the packet at hand.
     Field { field: Field, offset: u16 },
@@ -77,7 +77,7 @@ pub enum LearnSource {
     Immediate(u128),
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LearnTarget {
     /// The learned flow matches these bits.
     Match { field: Field, offset: u16 },
@@ -101,4 +101,19 @@ pub enum Instruction {
     Meter(u32),
     /// An instruction that this crate does not know: its whole encoding.
     Opaque(Vec<u8>),
+}
+
+impl Instruction {
+    /// Its place in the order in which a switch carries instructions out (OpenFlow 1.3.5 section 5.9).
+    pub(crate) fn rank(&self) -> u8 {
+        match self {
+            Instruction::Meter(_) => 0,
+            Instruction::Apply(_) => 1,
+            Instruction::Clear => 2,
+            Instruction::Write(_) => 3,
+            Instruction::Metadata { .. } => 4,
+            Instruction::GotoTable(_) => 5,
+            Instruction::Opaque(_) => 6,
+        }
+    }
 }

@@ -52,6 +52,8 @@ impl Flow {
 
 /// Which flow this is: a stable 64-bit hash of table, priority and normalised match. A switch holds at most one flow per
 /// key and bridge (OpenFlow 1.3.5 section 6.4, overlapping entries apart).
+///
+/// The same in every process of one build; another version of this crate may number fields differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FlowKey(pub u64);
 

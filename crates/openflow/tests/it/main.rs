@@ -1,0 +1,5 @@
+//! Against the real Open vSwitch, and against arbitrary bytes.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test's helpers fail by panicking
+
+mod golden;

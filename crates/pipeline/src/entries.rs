@@ -1,0 +1,206 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+
+use hashbrown::HashTable;
+use model::{Entry, Mac, PortId};
+use slab::Slab;
+
+/// The FDB entries of one network, found by port, by MAC and by IPv4 address.
+///
+/// A host may hold a hundred thousand: the indices hold slot numbers only, and the usual port (one IPv4 address) takes
+/// no memory of its own.
+#[derive(Debug, Default)]
+pub(crate) struct Entries {
+    slots: Slab<Slot>,
+    by_port: HashTable<u32>,
+    by_mac: BTreeSet<(Mac, u32)>,
+    by_ip: BTreeSet<(Ipv4Addr, u32)>,
+    /// How many entries name an endpoint: as long as one does, it wants BUM traffic of the network.
+    endpoints: BTreeMap<IpAddr, u32>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    port: PortId,
+    mac: Mac,
+    endpoint: IpAddr,
+    ips: Ips,
+}
+
+#[derive(Debug)]
+enum Ips {
+    One(Ipv4Addr),
+    Other(Box<[IpAddr]>),
+}
+
+impl Ips {
+    fn new(ips: &[IpAddr]) -> Self {
+        match ips {
+            [IpAddr::V4(ip)] => Ips::One(*ip),
+            ips => Ips::Other(ips.into()),
+        }
+    }
+
+    fn all(&self) -> Vec<IpAddr> {
+        match self {
+            Ips::One(ip) => vec![IpAddr::V4(*ip)],
+            Ips::Other(ips) => ips.to_vec(),
+        }
+    }
+}
+
+impl Entries {
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    pub(crate) fn get(&self, port: PortId) -> Option<Entry> {
+        self.slot_of(port).and_then(|number| self.slots.get(number as usize)).map(Slot::to_entry)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Entry> {
+        self.slots.iter().map(|(_, slot)| slot.to_entry())
+    }
+
+    /// MAC and endpoint of every entry, in no particular order.
+    pub(crate) fn stations(&self) -> impl Iterator<Item = (Mac, IpAddr)> {
+        self.slots.iter().map(|(_, slot)| (slot.mac, slot.endpoint))
+    }
+
+    /// Adds the entry in the place of the port's last one, which is returned.
+    pub(crate) fn insert(&mut self, entry: &Entry) -> Option<Entry> {
+        let before = self.remove(entry.port);
+        let slot = Slot { port: entry.port, mac: entry.mac, endpoint: entry.endpoint, ips: Ips::new(&entry.ips) };
+        // More than 2³² entries of a network do not fit any host's memory.
+        #[allow(clippy::cast_possible_truncation)]
+        let number = self.slots.insert(slot) as u32;
+        let slots = &self.slots;
+        let hash_of = |number: &u32| slots.get(*number as usize).map_or(0, |slot| hash(slot.port));
+        self.by_port.insert_unique(hash(entry.port), number, hash_of);
+        self.by_mac.insert((entry.mac, number));
+        self.by_ip.extend(v4(&entry.ips).map(|ip| (ip, number)));
+        *self.endpoints.entry(entry.endpoint).or_default() += 1;
+        before
+    }
+
+    pub(crate) fn remove(&mut self, port: PortId) -> Option<Entry> {
+        let slots = &self.slots;
+        let is_port = |number: &u32| slots.get(*number as usize).is_some_and(|slot| slot.port == port);
+        let (number, _) = self.by_port.find_entry(hash(port), is_port).ok()?.remove();
+        let entry = self.slots.try_remove(number as usize)?.to_entry();
+        self.by_mac.remove(&(entry.mac, number));
+        for ip in v4(&entry.ips) {
+            self.by_ip.remove(&(ip, number));
+        }
+        if let Some(count) = self.endpoints.get_mut(&entry.endpoint) {
+            *count -= 1;
+            if *count == 0 {
+                self.endpoints.remove(&entry.endpoint);
+            }
+        }
+        Some(entry)
+    }
+
+    /// The endpoint behind which a MAC is. A set has no order: of several ports with this MAC the one with the highest
+    /// id counts, on every host and after every restart the same.
+    pub(crate) fn endpoint_of(&self, mac: Mac) -> Option<IpAddr> {
+        self.chosen(self.by_mac.range((mac, 0)..=(mac, u32::MAX)).map(|(_, number)| *number)).map(|slot| slot.endpoint)
+    }
+
+    /// The MAC that answers for an IP; of several ports with this IP the one with the highest id counts.
+    pub(crate) fn mac_of(&self, ip: Ipv4Addr) -> Option<Mac> {
+        self.chosen(self.by_ip.range((ip, 0)..=(ip, u32::MAX)).map(|(_, number)| *number)).map(|slot| slot.mac)
+    }
+
+    pub(crate) fn macs(&self) -> impl Iterator<Item = Mac> {
+        self.by_mac.iter().map(|(mac, _)| *mac)
+    }
+
+    pub(crate) fn ips(&self) -> impl Iterator<Item = Ipv4Addr> {
+        self.by_ip.iter().map(|(ip, _)| *ip)
+    }
+
+    /// Every endpoint that an entry names, lowest address first.
+    pub(crate) fn endpoints(&self) -> impl Iterator<Item = IpAddr> {
+        self.endpoints.keys().copied()
+    }
+
+    pub(crate) fn has_endpoint(&self, endpoint: IpAddr) -> bool {
+        self.endpoints.contains_key(&endpoint)
+    }
+
+    fn chosen(&self, numbers: impl Iterator<Item = u32>) -> Option<&Slot> {
+        numbers.filter_map(|number| self.slots.get(number as usize)).max_by_key(|slot| slot.port)
+    }
+
+    fn slot_of(&self, port: PortId) -> Option<u32> {
+        let is_port = |number: &u32| self.slots.get(*number as usize).is_some_and(|slot| slot.port == port);
+        self.by_port.find(hash(port), is_port).copied()
+    }
+}
+
+impl Slot {
+    fn to_entry(&self) -> Entry {
+        Entry { port: self.port, mac: self.mac, ips: self.ips.all(), endpoint: self.endpoint }
+    }
+}
+
+/// The IPv4 addresses that the responder can answer for.
+pub(crate) fn v4(ips: &[IpAddr]) -> impl Iterator<Item = Ipv4Addr> {
+    ips.iter().filter_map(|ip| match ip {
+        IpAddr::V4(ip) if !ip.is_unspecified() && !ip.is_multicast() && !ip.is_broadcast() => Some(*ip),
+        _ => None,
+    })
+}
+
+/// Port ids are random or chosen by the server; a good mixer is all that is wanted.
+fn hash(port: PortId) -> u64 {
+    use std::hash::BuildHasher;
+    rustc_hash::FxBuildHasher.hash_one(port)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(port: u128, mac: u8, ips: &[[u8; 4]], host: u8) -> Entry {
+        Entry {
+            port: PortId::from_slice(&port.to_be_bytes()).unwrap(),
+            mac: Mac([0xfa, 0x16, 0x3e, 0, 0, mac]),
+            ips: ips.iter().map(|ip| IpAddr::from(*ip)).collect(),
+            endpoint: IpAddr::from([10, 0, 1, host]),
+        }
+    }
+
+    #[test]
+    fn one_of_two_with_the_same_addresses_may_go() {
+        let mut entries = Entries::default();
+        let (older, newer) = (entry(1, 7, &[[1, 1, 1, 1]], 21), entry(2, 7, &[[1, 1, 1, 1]], 39));
+        for order in [[&older, &newer], [&newer, &older]] {
+            for entry in order {
+                entries.insert(entry);
+            }
+            assert_eq!(entries.endpoint_of(older.mac), Some(newer.endpoint));
+            assert_eq!(entries.remove(older.port), Some(older.clone()));
+            assert_eq!(entries.endpoint_of(newer.mac), Some(newer.endpoint));
+            assert_eq!(entries.mac_of([1, 1, 1, 1].into()), Some(newer.mac));
+            entries.remove(newer.port);
+            assert_eq!((entries.len(), entries.endpoint_of(newer.mac)), (0, None));
+        }
+    }
+
+    #[test]
+    fn gives_back_what_was_put_in() {
+        let mut entries = Entries::default();
+        let mut first = entry(1, 7, &[[1, 1, 1, 1], [1, 1, 1, 2]], 21);
+        first.ips.push("fd00::1".parse().unwrap());
+        assert_eq!(entries.insert(&first), None);
+        assert_eq!(entries.get(first.port), Some(first.clone()));
+        let second = entry(1, 7, &[[1, 1, 1, 2]], 39);
+        assert_eq!(entries.insert(&second), Some(first.clone()));
+        assert_eq!(entries.mac_of([1, 1, 1, 1].into()), None);
+        assert!(!entries.has_endpoint(first.endpoint) && entries.has_endpoint(second.endpoint));
+        assert_eq!(entries.iter().collect::<Vec<_>>(), [second]);
+        assert_eq!(size_of::<Slot>(), 56);
+    }
+}
