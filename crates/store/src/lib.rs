@@ -1,1 +1,134 @@
-//! The database: SQLite, migrations, change log
+//! The database: the only place that knows SQL.
+//!
+//! Every write is one transaction, takes the next [`Revision`] from a counter in the database, appends to the change
+//! log, and after its commit is told to the followers ([`Store::follow`]), in commit order. Reads see the last commit
+//! and never wait for a writer.
+
+mod addresses;
+mod db;
+mod environment;
+mod error;
+mod filter;
+mod fixed_ips;
+mod hosts;
+mod ipam;
+mod load;
+mod networks;
+mod ports;
+mod reports;
+mod segments;
+mod subnets;
+mod types;
+mod write;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use model::{Committed, Epoch, HostName, Revision, TunnelType};
+use sqlx::Row as _;
+use sqlx::pool::PoolConnection;
+use tokio::sync::Mutex;
+use tokio::sync::mpsc::UnboundedSender;
+use uuid::Uuid;
+
+pub use addresses::{Range, default_gateway, default_pools, usable};
+pub use environment::{Environment, System};
+pub use error::Error;
+pub use filter::{Column, Filter};
+pub use types::*;
+
+use db::{Pools, to_i64, to_u64};
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Says whether a port can be bound to this host now. Asked inside the transaction that binds, so that a host that
+/// registers meanwhile is either seen here or sees the port in [`Store::bind_pending`].
+pub type CanBind = Arc<dyn Fn(&HostName, TunnelType) -> bool + Send + Sync>;
+
+/// Revisions that the change log keeps, at least.
+const LOG_KEPT: u64 = 100_000;
+
+/// The open database. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    pools: Pools,
+    environment: Box<dyn Environment>,
+    epoch: Epoch,
+    /// The last revision that was committed here.
+    revision: AtomicU64,
+    /// Who hears of commits; holding it is the right to write.
+    followers: Mutex<Vec<UnboundedSender<Committed>>>,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("epoch", &self.epoch())
+            .field("revision", &self.revision())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens the database file, made if missing.
+    pub async fn open(path: &Path) -> Result<Store> {
+        Store::open_with(path, Box::new(System)).await
+    }
+
+    /// As [`Store::open`], with a clock and random numbers of the caller's.
+    pub async fn open_with(path: &Path, environment: Box<dyn Environment>) -> Result<Store> {
+        let pools = db::connect(path).await?;
+        let (epoch, revision) = begin_history(&pools, environment.uuid()).await?;
+        Ok(Store(Arc::new(Inner {
+            pools,
+            environment,
+            epoch,
+            revision: AtomicU64::new(revision.0),
+            followers: Mutex::default(),
+        })))
+    }
+
+    /// The identity of this history of revisions.
+    pub fn epoch(&self) -> Epoch {
+        self.0.epoch
+    }
+
+    /// The last committed revision.
+    pub fn revision(&self) -> Revision {
+        Revision(self.0.revision.load(Ordering::Acquire))
+    }
+
+    /// A connection for reading the last commit.
+    async fn reader(&self) -> Result<PoolConnection<db::Engine>> {
+        Ok(self.0.pools.readers.acquire().await?)
+    }
+
+    /// Ends all connections, writers first; later calls fail.
+    pub async fn close(&self) {
+        let mut followers = self.0.followers.lock().await;
+        followers.clear();
+        self.0.pools.writer.close().await;
+        self.0.pools.readers.close().await;
+    }
+}
+
+/// Reads the history's identity and counter, or starts one; forgets the far end of the change log.
+async fn begin_history(pools: &Pools, epoch: Uuid) -> Result<(Epoch, Revision)> {
+    let mut transaction = pools.writer.begin_with(db::BEGIN).await?;
+    sqlx::query("INSERT INTO meta (one, epoch, revision) VALUES (1, $1, 0) ON CONFLICT (one) DO NOTHING")
+        .bind(epoch)
+        .execute(&mut *transaction)
+        .await?;
+    let meta = sqlx::query("SELECT epoch, revision FROM meta").fetch_one(&mut *transaction).await?;
+    let revision = to_u64(meta.try_get("revision")?)?;
+    sqlx::query("DELETE FROM change_log WHERE revision <= $1")
+        .bind(to_i64(revision.saturating_sub(LOG_KEPT))?)
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok((Epoch(meta.try_get("epoch")?), Revision(revision)))
+}

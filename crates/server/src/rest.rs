@@ -1,0 +1,101 @@
+//! The OpenStack Networking API v2.0.
+//!
+//! A resource is described once, by a [`table::Table`] of its attributes: validation, defaults, rendering and filters
+//! follow from it. The handlers are the same for all; a resource's own module holds only what is its own.
+
+// absent, null and a value are three different things in an update
+#![allow(clippy::option_option)]
+
+mod agents;
+mod error;
+mod extensions;
+mod handlers;
+mod kind;
+mod networks;
+mod ports;
+mod query;
+mod resource;
+mod subnets;
+mod table;
+mod time;
+mod versions;
+
+use std::ops::RangeInclusive;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderValue, Method, Uri};
+use axum::middleware::map_response;
+use axum::response::Response;
+use axum::routing::get;
+use model::{TunnelKey, TunnelType};
+use store::Store;
+use uuid::Uuid;
+
+use crate::hosts::Hosts;
+use error::ApiError;
+
+/// Largest request body, in bytes: a bulk creation of a few thousand ports.
+const BODY_LIMIT: usize = 2 << 20;
+
+/// What the handlers share.
+#[derive(Debug, Clone)]
+pub struct RestState {
+    pub store: Store,
+    pub hosts: Hosts,
+    pub settings: Settings,
+}
+
+/// What a network gets when its creator leaves it open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    pub default_type: TunnelType,
+    pub gre_keys: RangeInclusive<TunnelKey>,
+    pub vxlan_keys: RangeInclusive<TunnelKey>,
+    /// Bytes of the largest packet on the underlay.
+    pub underlay_mtu: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings { default_type: TunnelType::Vxlan, gre_keys: 1..=1000, vxlan_keys: 1001..=2000, underlay_mtu: 1500 }
+    }
+}
+
+/// All of the API, ready to be served.
+pub fn router(state: RestState) -> Router {
+    let v2 = Router::new()
+        .merge(handlers::routes::<networks::Networks>())
+        .merge(handlers::routes::<subnets::Subnets>())
+        .merge(handlers::routes::<ports::Ports>())
+        .merge(handlers::routes_without_create::<agents::Agents>())
+        .route("/extensions", get(extensions::list))
+        .route("/extensions/{alias}", get(extensions::show));
+    Router::new()
+        .route("/", get(versions::root))
+        .route("/v2.0", get(versions::v2))
+        .route("/v2.0/", get(versions::v2))
+        .nest("/v2.0", v2)
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(map_response(name_request))
+        .with_state(state)
+}
+
+async fn not_found(uri: Uri) -> ApiError {
+    tracing::debug!(path = uri.path(), "no such resource");
+    ApiError::not_found("HTTPNotFound", "The resource could not be found.")
+}
+
+async fn method_not_allowed(method: Method) -> ApiError {
+    ApiError::method_not_allowed(&method)
+}
+
+/// Clients show this id with every error.
+async fn name_request(mut response: Response) -> Response {
+    if let Ok(id) = HeaderValue::try_from(format!("req-{}", Uuid::new_v4())) {
+        response.headers_mut().insert("x-openstack-request-id", id);
+    }
+    response
+}

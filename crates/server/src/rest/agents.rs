@@ -1,0 +1,102 @@
+use serde_json::{Value, json};
+use store::{Filter, Host};
+use uuid::Uuid;
+
+use super::RestState;
+use super::error::{ApiError, Result};
+use super::kind::Kind;
+use super::resource::Resource;
+use super::table::{Attribute, Default, Object, Table, common};
+use super::time;
+
+/// Hosts, as the agents on them.
+pub(crate) struct Agents;
+
+impl Resource for Agents {
+    const TABLE: Table = Table {
+        singular: "agent",
+        plural: "agents",
+        not_found: "AgentNotFound",
+        key_index: |_, _| None,
+        attributes: &[
+            common::ID,
+            Attribute::read_only("agent_type", Kind::Text(255)),
+            Attribute::read_only("binary", Kind::Text(255)),
+            Attribute::read_only("topic", Kind::Text(255)),
+            Attribute::read_only("host", Kind::Text(255)),
+            Attribute::writable("admin_state_up", Kind::Bool, Default::True),
+            Attribute::read_only("alive", Kind::Bool),
+            Attribute::read_only("availability_zone", Kind::Text(255)),
+            Attribute::read_only("configurations", Kind::Object),
+            Attribute::read_only("description", Kind::Text(255)),
+            Attribute::read_only("resources_synced", Kind::Bool),
+            Attribute::read_only("created_at", Kind::Text(32)),
+            Attribute::read_only("started_at", Kind::Text(32)),
+            Attribute::read_only("heartbeat_timestamp", Kind::Text(32)),
+        ],
+    };
+
+    async fn list(state: &RestState, filter: Filter) -> Result<Vec<Object>> {
+        // there are few, so the store looks none up: the one condition it gets is an id
+        let wanted: Vec<&String> = filter.0.iter().flat_map(|(_, values)| values).collect();
+        let hosts = state.store.hosts().await?.into_iter();
+        let hosts = hosts.filter(|host| wanted.is_empty() || wanted.contains(&&host.id.to_string()));
+        Ok(hosts.map(|host| show(state, host)).collect())
+    }
+
+    async fn create(_state: &RestState, _objects: Vec<Object>) -> Result<Vec<Object>> {
+        Err(ApiError::bad_request("Agents are made by their hosts: start one and it registers"))
+    }
+
+    async fn update(state: &RestState, id: Uuid, changes: Object) -> Result<Object> {
+        let up = changes.get("admin_state_up").and_then(Value::as_bool);
+        let host = match up {
+            Some(up) => state.store.set_agent_admin_state(id, up).await?,
+            None => find(state, id).await?,
+        };
+        Ok(show(state, host))
+    }
+
+    async fn delete(state: &RestState, id: Uuid) -> Result<()> {
+        let host = find(state, id).await?;
+        if is_alive(state, &host) {
+            let message = format!("Agent {id} on host {} is alive: stop it before deleting it.", host.name);
+            return Err(ApiError::conflict("AgentInUse", message));
+        }
+        Ok(state.store.delete_agent(id).await?)
+    }
+}
+
+async fn find(state: &RestState, id: Uuid) -> Result<Host> {
+    let found = state.store.hosts().await?.into_iter().find(|host| host.id == id);
+    Ok(found.ok_or(store::Error::AgentNotFound(id))?)
+}
+
+fn is_alive(state: &RestState, host: &Host) -> bool {
+    state.hosts.get(&host.name).is_some_and(|known| known.alive)
+}
+
+fn show(state: &RestState, host: Host) -> Object {
+    let alive = is_alive(state, &host);
+    let mut configurations = host.configurations;
+    configurations.insert("tunneling_ip".to_owned(), json!(host.endpoint));
+    configurations.insert("tunnel_types".to_owned(), json!(host.tunnel_types));
+    let object = json!({
+        "id": host.id,
+        // what clients know such an agent by
+        "agent_type": "Open vSwitch agent",
+        "binary": "culvert-agent",
+        "topic": "N/A",
+        "host": host.name,
+        "admin_state_up": host.admin_state_up,
+        "alive": alive,
+        "configurations": configurations,
+        "created_at": time::spaced(host.created_at),
+        "started_at": time::spaced(host.started_at),
+        "heartbeat_timestamp": time::spaced(host.heartbeat_at),
+    });
+    match object {
+        Value::Object(object) => object,
+        _ => Object::new(),
+    }
+}

@@ -1,0 +1,168 @@
+//! Errors as Neutron words them: `{"NeutronError": {"type", "message", "detail"}}`.
+
+use axum::Json;
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+/// What a request is refused with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ApiError {
+    status: StatusCode,
+    /// The name of Neutron's exception.
+    kind: &'static str,
+    message: String,
+}
+
+pub(crate) type Result<T> = std::result::Result<T, ApiError>;
+
+impl ApiError {
+    fn new(status: StatusCode, kind: &'static str, message: impl Into<String>) -> ApiError {
+        ApiError { status, kind, message: message.into() }
+    }
+
+    /// 400 about the shape of a request.
+    pub(crate) fn bad_request(message: impl Into<String>) -> ApiError {
+        ApiError::new(StatusCode::BAD_REQUEST, "HTTPBadRequest", message)
+    }
+
+    /// 400 about a value.
+    pub(crate) fn invalid(message: impl std::fmt::Display) -> ApiError {
+        let message = format!("Invalid input for operation: {message}.");
+        ApiError::new(StatusCode::BAD_REQUEST, "InvalidInput", message)
+    }
+
+    /// 400 of a type of its own.
+    pub(crate) fn bad(kind: &'static str, message: impl Into<String>) -> ApiError {
+        ApiError::new(StatusCode::BAD_REQUEST, kind, message)
+    }
+
+    pub(crate) fn not_found(kind: &'static str, message: impl Into<String>) -> ApiError {
+        ApiError::new(StatusCode::NOT_FOUND, kind, message)
+    }
+
+    pub(crate) fn conflict(kind: &'static str, message: impl Into<String>) -> ApiError {
+        ApiError::new(StatusCode::CONFLICT, kind, message)
+    }
+
+    pub(crate) fn method_not_allowed(method: &Method) -> ApiError {
+        let message = format!("The method {method} is not allowed for this resource.");
+        ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "HTTPMethodNotAllowed", message)
+    }
+
+    pub(crate) fn unsupported_media_type() -> ApiError {
+        let message = "The request body must be application/json.";
+        ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "HTTPUnsupportedMediaType", message)
+    }
+
+    pub(crate) fn too_large() -> ApiError {
+        let message = "The request body is larger than this server accepts: send fewer objects at once.";
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "HTTPRequestEntityTooLarge", message)
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body = json!({"NeutronError": {"type": self.kind, "message": self.message, "detail": ""}});
+        (self.status, Json(body)).into_response()
+    }
+}
+
+impl From<store::Error> for ApiError {
+    fn from(error: store::Error) -> ApiError {
+        use store::Error;
+        match &error {
+            Error::NetworkNotFound(id) => gone("NetworkNotFound", "Network", id),
+            Error::SubnetNotFound(id) => gone("SubnetNotFound", "Subnet", id),
+            Error::PortNotFound(id) => gone("PortNotFound", "Port", id),
+            Error::AgentNotFound(id) => gone("AgentNotFound", "Agent", id),
+            Error::NetworkInUse { network, ports } => {
+                let ports = ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                ApiError::conflict(
+                    "NetworkInUse",
+                    format!(
+                        "Unable to complete operation on network {network}. There are one or more ports still in use on \
+                         the network, id for these ports is: {ports}"
+                    ),
+                )
+            }
+            Error::SubnetInUse { subnet } => ApiError::conflict(
+                "SubnetInUse",
+                format!(
+                    "Unable to complete operation on subnet {subnet}: One or more ports have an IP allocation from this \
+                     subnet."
+                ),
+            ),
+            Error::SegmentInUse(segment) => ApiError::conflict(
+                "TunnelIdInUse",
+                format!("Unable to create the network. The tunnel ID {} is in use.", segment.key),
+            ),
+            Error::NoFreeSegment(_) => ApiError::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "NoNetworkAvailable",
+                "Unable to create the network. No tenant network is available for allocation.",
+            ),
+            Error::SubnetOverlap { network, cidr } => ApiError::invalid(format!(
+                "Requested subnet with cidr: {cidr} for network: {network} overlaps with another subnet"
+            )),
+            Error::GatewayInPool { ip, first, last } => ApiError::conflict(
+                "GatewayConflictWithAllocationPools",
+                format!("Gateway ip {ip} conflicts with allocation pool {first}-{last}."),
+            ),
+            Error::MacInUse { network, mac } => ApiError::conflict(
+                "MacAddressInUse",
+                format!("Unable to complete operation for network {network}. The mac address {mac} is in use."),
+            ),
+            Error::NoFreeMac(network) => ApiError::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "MacAddressGenerationFailure",
+                format!("Unable to generate unique mac on network {network}."),
+            ),
+            Error::PortBound { port, old, new } => ApiError::conflict(
+                "PortBound",
+                format!(
+                    "Unable to complete operation on port {port}, port is already bound, port type: ovs, old_mac {old}, \
+                     new_mac {new}."
+                ),
+            ),
+            Error::IpInUse { subnet, ip } => ApiError::conflict(
+                "IpAddressAlreadyAllocated",
+                format!("IP address {ip} already allocated in subnet {subnet}."),
+            ),
+            Error::NoFreeIp(network) => ApiError::conflict(
+                "IpAddressGenerationFailure",
+                format!("No more IP addresses available on network {network}."),
+            ),
+            Error::IpOutsideNetwork(ip) => ApiError::bad(
+                "InvalidIpForNetwork",
+                format!("IP address {ip} is not a valid IP for any of the subnets on the specified network."),
+            ),
+            Error::IpOutsideSubnet { ip, .. } => ApiError::bad(
+                "InvalidIpForSubnet",
+                format!("IP address {ip} is not a valid IP for the specified subnet."),
+            ),
+            Error::SubnetOfOtherNetwork { network, subnet } => ApiError::invalid(format!(
+                "Failed to create port on network {network}, because fixed_ips included invalid subnet {subnet}"
+            )),
+            Error::EndpointInUse { .. }
+            | Error::Database(_)
+            | Error::Migration(_)
+            | Error::Corrupt(_)
+            | Error::Closed => internal(&error),
+        }
+    }
+}
+
+fn gone(kind: &'static str, what: &str, id: &dyn std::fmt::Display) -> ApiError {
+    ApiError::not_found(kind, format!("{what} {id} could not be found."))
+}
+
+/// The cause is for the log, not for the client.
+fn internal(error: &store::Error) -> ApiError {
+    tracing::error!(error = error as &dyn std::error::Error, "a request failed");
+    ApiError::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "HTTPInternalServerError",
+        "Request Failed: internal server error while processing your request.",
+    )
+}

@@ -1,0 +1,174 @@
+//! The handlers of every resource: list, show, create (one or many), update, delete.
+
+use axum::Json;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::routing::{MethodRouter, get};
+use serde_json::{Value, json};
+use store::Filter;
+use uuid::Uuid;
+
+use super::RestState;
+use super::error::{ApiError, Result};
+use super::query::{Listing, project};
+use super::resource::Resource;
+use super::table::Object;
+
+/// Decoded pairs of the query, in their order.
+type Pairs = Query<Vec<(String, String)>>;
+
+pub(crate) fn routes<R: Resource>() -> Router<RestState> {
+    routes_with::<R>(get(list::<R>).post(create::<R>))
+}
+
+/// Of a resource that only the server makes.
+pub(crate) fn routes_without_create<R: Resource>() -> Router<RestState> {
+    routes_with::<R>(get(list::<R>))
+}
+
+fn routes_with<R: Resource>(collection: MethodRouter<RestState>) -> Router<RestState> {
+    let plural = R::TABLE.plural;
+    let member = get(show::<R>).put(update::<R>).delete(delete::<R>);
+    Router::new().route(&format!("/{plural}"), collection).route(&format!("/{plural}/{{id}}"), member)
+}
+
+async fn list<R: Resource>(
+    State(state): State<RestState>,
+    Query(pairs): Pairs,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Json<Value>> {
+    let listing = Listing::parse(&R::TABLE, pairs)?;
+    let found = R::list(&state, listing.indexed(&R::TABLE)).await?;
+    let all = found.into_iter().map(|object| R::TABLE.complete(object)).collect();
+    let page = listing.select(&R::TABLE, all)?;
+    let objects: Vec<Object> = page.objects.into_iter().map(|object| project(object, &listing.fields)).collect();
+    let mut body = json!({R::TABLE.plural: objects});
+    if let Some(marker) = page.next {
+        let query = uri.query().unwrap_or_default();
+        body[format!("{}_links", R::TABLE.plural)] =
+            json!([{"rel": "next", "href": next_page(&headers, R::TABLE.plural, query, &marker)}]);
+    }
+    Ok(Json(body))
+}
+
+/// This page's address with another marker.
+fn next_page(headers: &HeaderMap, plural: &str, query: &str, marker: &str) -> String {
+    let kept = query.split('&').filter(|pair| !pair.starts_with("marker=")).collect::<Vec<_>>().join("&");
+    format!("{}/v2.0/{plural}?{kept}&marker={marker}", base(headers))
+}
+
+/// This server's address, as the client calls it.
+pub(crate) fn base(headers: &HeaderMap) -> String {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1:9696");
+    format!("http://{host}")
+}
+
+async fn show<R: Resource>(
+    State(state): State<RestState>,
+    Path(id): Path<String>,
+    Query(pairs): Pairs,
+) -> Result<Json<Value>> {
+    let listing = Listing::fields(pairs);
+    let found = R::list(&state, Filter::by_id(known::<R>(&id)?)).await?.pop();
+    let object = R::TABLE.complete(found.ok_or_else(|| unknown::<R>(&id))?);
+    Ok(Json(json!({R::TABLE.singular: project(object, &listing)})))
+}
+
+async fn create<R: Resource>(
+    State(state): State<RestState>,
+    headers: HeaderMap,
+    body: std::result::Result<Bytes, BytesRejection>,
+) -> Result<(StatusCode, Json<Value>)> {
+    let mut body = read(&headers, body)?;
+    let many = match body.remove(R::TABLE.plural) {
+        Some(Value::Array(items)) if !items.is_empty() => Some(items),
+        Some(_) => return Err(ApiError::bad_request("Resources required")),
+        None => None,
+    };
+    let bodies = match many.clone() {
+        Some(items) => items.into_iter().map(item::<R>).collect::<Result<Vec<_>>>()?,
+        None => vec![member::<R>(body)?],
+    };
+    // all are checked before the first is made
+    let objects = bodies.iter().map(|body| R::TABLE.parse_post(body)).collect::<Result<Vec<_>>>()?;
+    let made = R::create(&state, objects).await?;
+    let mut made: Vec<Object> = made.into_iter().map(|object| R::TABLE.complete(object)).collect();
+    let body = match (many, made.pop()) {
+        (None, Some(only)) => json!({R::TABLE.singular: only}),
+        (_, last) => {
+            made.extend(last);
+            json!({R::TABLE.plural: made})
+        }
+    };
+    Ok((StatusCode::CREATED, Json(body)))
+}
+
+async fn update<R: Resource>(
+    State(state): State<RestState>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: std::result::Result<Bytes, BytesRejection>,
+) -> Result<Json<Value>> {
+    let body = member::<R>(read(&headers, body)?)?;
+    let changes = R::TABLE.parse_put(&body)?;
+    let object = R::update(&state, known::<R>(&id)?, changes).await?;
+    Ok(Json(json!({R::TABLE.singular: R::TABLE.complete(object)})))
+}
+
+async fn delete<R: Resource>(State(state): State<RestState>, Path(id): Path<String>) -> Result<StatusCode> {
+    R::delete(&state, known::<R>(&id)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Clients ask for a name as if it were an id first; there is no object of such an id.
+fn known<R: Resource>(id: &str) -> Result<Uuid> {
+    Uuid::parse_str(id).map_err(|_| unknown::<R>(id))
+}
+
+fn unknown<R: Resource>(id: &str) -> ApiError {
+    let mut title = R::TABLE.singular.to_owned();
+    if let Some(first) = title.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    ApiError::not_found(R::TABLE.not_found, format!("{title} {id} could not be found."))
+}
+
+/// The body as a JSON object. Other content types are refused: a browser sends them to a loopback server on any page's
+/// behalf without asking, and a JSON body only after asking.
+fn read(headers: &HeaderMap, body: std::result::Result<Bytes, BytesRejection>) -> Result<Object> {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !content_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
+        return Err(ApiError::unsupported_media_type());
+    }
+    let bytes = body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => ApiError::too_large(),
+        _ => ApiError::bad_request("The request body could not be read"),
+    })?;
+    match serde_json::from_slice(&bytes) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(ApiError::bad_request("Resource body required")),
+        Err(error) => Err(ApiError::bad("MalformedRequestBody", format!("Malformed request body: {error}."))),
+    }
+}
+
+/// `{"network": {…}}` → `{…}`
+fn member<R: Resource>(mut body: Object) -> Result<Object> {
+    match body.remove(R::TABLE.singular) {
+        Some(Value::Object(object)) => Ok(object),
+        Some(_) => Err(ApiError::bad_request(format!("Invalid body: '{}' is not an object", R::TABLE.singular))),
+        None => Err(ApiError::bad_request(format!("Unable to find '{}' in request body", R::TABLE.singular))),
+    }
+}
+
+/// An item of a bulk creation, wrapped as a single one is or not.
+fn item<R: Resource>(item: Value) -> Result<Object> {
+    match item {
+        Value::Object(object) if object.contains_key(R::TABLE.singular) => member::<R>(object),
+        Value::Object(object) => Ok(object),
+        _ => Err(ApiError::bad_request("Invalid body: every item must be an object")),
+    }
+}

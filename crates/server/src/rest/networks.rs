@@ -1,0 +1,175 @@
+use model::{NetworkId, Segment, TunnelType};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use store::{Column, Filter, KeyChoice, Network, NetworkUpdate, NewNetwork};
+use uuid::Uuid;
+
+use super::error::{ApiError, Result};
+use super::kind::Kind;
+use super::resource::{Resource, show_common, take_project, typed};
+use super::table::{Attribute, Default, Object, Table, common};
+use super::{RestState, Settings};
+
+/// Smallest MTU of IPv4 (RFC 791 section 3.2).
+const MTU_MIN: u32 = 68;
+
+pub(crate) struct Networks;
+
+impl Resource for Networks {
+    const TABLE: Table = Table {
+        singular: "network",
+        plural: "networks",
+        not_found: "NetworkNotFound",
+        key_index: |_, _| None,
+        attributes: &[
+            common::ID,
+            common::NAME.indexed(Column::Name),
+            common::PROJECT_ID,
+            common::TENANT_ID,
+            common::DESCRIPTION,
+            common::ADMIN_STATE_UP,
+            Attribute::writable("mtu", Kind::Integer(0, 65_535), Default::Open),
+            Attribute::writable("shared", Kind::Bool, Default::False),
+            Attribute::writable("router:external", Kind::Bool, Default::False),
+            Attribute::writable("is_default", Kind::Bool, Default::False),
+            Attribute::writable("port_security_enabled", Kind::Bool, Default::True),
+            Attribute::create_only("provider:network_type", Kind::Text(32), Default::Open).nullable(),
+            Attribute::create_only("provider:physical_network", Kind::Text(64), Default::Open).nullable(),
+            Attribute::create_only("provider:segmentation_id", Kind::Integer(0, i64::MAX), Default::Open).nullable(),
+            Attribute::create_only("availability_zone_hints", Kind::Texts(255), Default::EmptyList),
+            Attribute::read_only("availability_zones", Kind::Texts(255)),
+            Attribute::read_only("ipv4_address_scope", Kind::Uuid),
+            Attribute::read_only("ipv6_address_scope", Kind::Uuid),
+            Attribute::read_only("subnets", Kind::Uuids),
+            Attribute::read_only("status", Kind::Text(16)),
+            Attribute::read_only("tags", Kind::Texts(255)),
+            common::CREATED_AT,
+            common::UPDATED_AT,
+            common::REVISION_NUMBER,
+        ],
+    };
+
+    async fn list(state: &RestState, filter: Filter) -> Result<Vec<Object>> {
+        Ok(state.store.networks(&filter).await?.into_iter().map(show).collect())
+    }
+
+    async fn create(state: &RestState, objects: Vec<Object>) -> Result<Vec<Object>> {
+        let networks = objects.into_iter().map(|object| new(object, &state.settings)).collect::<Result<Vec<_>>>()?;
+        Ok(state.store.create_networks(networks).await?.into_iter().map(show).collect())
+    }
+
+    async fn update(state: &RestState, id: Uuid, changes: Object) -> Result<Object> {
+        let Update { name, admin_state_up, mtu, attributes } = typed(changes)?;
+        let id = NetworkId(id);
+        let mtu = match mtu {
+            Some(mtu) => {
+                let network = state.store.networks(&Filter::by_id(id.0)).await?.pop();
+                let network = network.ok_or(store::Error::NetworkNotFound(id))?;
+                Some(fitting_mtu(mtu, network.segment.tunnel_type, &state.settings)?)
+            }
+            None => None,
+        };
+        let update = NetworkUpdate { name, admin_state_up, mtu, attributes };
+        Ok(show(state.store.update_network(id, update).await?))
+    }
+
+    async fn delete(state: &RestState, id: Uuid) -> Result<()> {
+        Ok(state.store.delete_network(NetworkId(id)).await?)
+    }
+}
+
+#[derive(Deserialize)]
+struct Create {
+    name: String,
+    admin_state_up: bool,
+    mtu: Option<u32>,
+    #[serde(rename = "provider:network_type")]
+    network_type: Option<String>,
+    #[serde(rename = "provider:physical_network")]
+    physical_network: Option<String>,
+    #[serde(rename = "provider:segmentation_id")]
+    segmentation_id: Option<u64>,
+    /// What is only kept and shown.
+    #[serde(flatten)]
+    attributes: Object,
+}
+
+#[derive(Deserialize)]
+struct Update {
+    name: Option<String>,
+    admin_state_up: Option<bool>,
+    mtu: Option<u32>,
+    #[serde(flatten)]
+    attributes: Object,
+}
+
+fn new(mut object: Object, settings: &Settings) -> Result<NewNetwork> {
+    let project_id = take_project(&mut object)?;
+    let create: Create = typed(object)?;
+    let tunnel_type = tunnel_type(&create, settings)?;
+    let key = match create.segmentation_id {
+        Some(key) => KeyChoice::Exactly(Segment::new(tunnel_type, key).map_err(ApiError::invalid)?.key),
+        None => KeyChoice::From(match tunnel_type {
+            TunnelType::Gre => settings.gre_keys.clone(),
+            TunnelType::Vxlan => settings.vxlan_keys.clone(),
+        }),
+    };
+    Ok(NewNetwork {
+        id: NetworkId(Uuid::new_v4()),
+        project_id,
+        name: create.name,
+        admin_state_up: create.admin_state_up,
+        mtu: fitting_mtu(create.mtu.unwrap_or_default(), tunnel_type, settings)?,
+        tunnel_type,
+        key,
+        attributes: create.attributes,
+    })
+}
+
+fn tunnel_type(create: &Create, settings: &Settings) -> Result<TunnelType> {
+    let Some(network_type) = &create.network_type else {
+        let stray = create.segmentation_id.is_some() || create.physical_network.is_some();
+        return if stray { Err(ApiError::invalid("network_type required")) } else { Ok(settings.default_type) };
+    };
+    let tunnel_type = network_type.parse();
+    let tunnel_type =
+        tunnel_type.map_err(|_| ApiError::invalid(format!("network_type value '{network_type}' not supported")))?;
+    if create.physical_network.is_some() {
+        let message = format!("provider:physical_network specified for {tunnel_type} network");
+        return Err(ApiError::invalid(message));
+    }
+    Ok(tunnel_type)
+}
+
+/// The wanted MTU, if a packet of that size fits a tunnel; 0: the largest that does.
+fn fitting_mtu(wanted: u32, tunnel_type: TunnelType, settings: &Settings) -> Result<u32> {
+    let max = settings.underlay_mtu.saturating_sub(tunnel_type.overhead());
+    match wanted {
+        0 => Ok(max),
+        mtu if mtu > max => Err(ApiError::invalid(format!("Requested MTU is too big, maximum is {max}"))),
+        mtu if mtu < MTU_MIN => Err(ApiError::invalid(format!("Requested MTU is too small, minimum is {MTU_MIN}"))),
+        mtu => Ok(mtu),
+    }
+}
+
+fn show(network: Network) -> Object {
+    let mut object = network.attributes;
+    let own = json!({
+        "id": network.id,
+        "name": network.name,
+        "admin_state_up": network.admin_state_up,
+        "mtu": network.mtu,
+        "status": "ACTIVE",
+        "subnets": network.subnets,
+        "availability_zones": [],
+        "tags": [],
+        "provider:network_type": network.segment.tunnel_type,
+        "provider:physical_network": null,
+        "provider:segmentation_id": network.segment.key,
+    });
+    if let Value::Object(own) = own {
+        object.extend(own);
+    }
+    show_common(&mut object, &network.project_id, network.stamp);
+    object
+}

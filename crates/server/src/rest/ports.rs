@@ -1,0 +1,264 @@
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use model::{HostName, Mac, NetworkId, PortId, SubnetId};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use store::{CanBind, Column, Filter, FixedIpChoice, NewPort, Port, PortUpdate, VifType};
+use uuid::Uuid;
+
+use super::RestState;
+use super::error::{ApiError, Result};
+use super::kind::{Key, Kind};
+use super::resource::{Resource, nullable, show_common, take_project, typed};
+use super::table::{Attribute, Default, Object, Table, common};
+
+pub(crate) struct Ports;
+
+const FIXED_IP: &[Key] = &[
+    Key { name: "subnet_id", kind: &Kind::Uuid, required: false },
+    Key { name: "ip_address", kind: &Kind::Ip, required: false },
+];
+const ADDRESS_PAIR: &[Key] = &[
+    Key { name: "ip_address", kind: &Kind::Text(64), required: true },
+    Key { name: "mac_address", kind: &Kind::Mac, required: false },
+];
+const DHCP_OPTION: &[Key] = &[
+    Key { name: "opt_name", kind: &Kind::Text(64), required: true },
+    Key { name: "opt_value", kind: &Kind::Text(255), required: true },
+    Key { name: "ip_version", kind: &Kind::Integer(4, 6), required: false },
+];
+
+impl Resource for Ports {
+    const TABLE: Table = Table {
+        singular: "port",
+        plural: "ports",
+        not_found: "PortNotFound",
+        key_index: |attribute, key| match (attribute, key) {
+            ("fixed_ips", "ip_address") => Some(Column::IpAddress),
+            ("fixed_ips", "subnet_id") => Some(Column::SubnetId),
+            _ => None,
+        },
+        attributes: &[
+            common::ID,
+            common::NAME.indexed(Column::Name),
+            common::PROJECT_ID,
+            common::TENANT_ID,
+            common::DESCRIPTION,
+            common::ADMIN_STATE_UP,
+            Attribute::required("network_id", Kind::Uuid).indexed(Column::NetworkId),
+            Attribute::writable("mac_address", Kind::Mac, Default::Open).indexed(Column::Mac),
+            Attribute::writable("fixed_ips", Kind::Objects(FIXED_IP), Default::Open),
+            Attribute::writable("device_id", Kind::Text(255), Default::Text("")).indexed(Column::DeviceId),
+            Attribute::writable("device_owner", Kind::Text(255), Default::Text("")),
+            Attribute::writable("binding:host_id", Kind::Text(255), Default::Null).nullable().indexed(Column::Host),
+            Attribute::writable("binding:vnic_type", Kind::OneOf(&["normal"]), Default::Text("normal")),
+            Attribute::writable("binding:profile", Kind::Object, Default::EmptyObject),
+            Attribute::read_only("binding:vif_type", Kind::Text(64)),
+            Attribute::read_only("binding:vif_details", Kind::Object),
+            Attribute::writable("port_security_enabled", Kind::Bool, Default::True),
+            Attribute::writable("security_groups", Kind::Uuids, Default::EmptyList),
+            Attribute::writable("allowed_address_pairs", Kind::Objects(ADDRESS_PAIR), Default::EmptyList),
+            Attribute::writable("extra_dhcp_opts", Kind::Objects(DHCP_OPTION), Default::EmptyList),
+            Attribute::read_only("status", Kind::Text(16)),
+            Attribute::read_only("tags", Kind::Texts(255)),
+            common::CREATED_AT,
+            common::UPDATED_AT,
+            common::REVISION_NUMBER,
+        ],
+    };
+
+    async fn list(state: &RestState, filter: Filter) -> Result<Vec<Object>> {
+        show_all(state, state.store.ports(&filter).await?).await
+    }
+
+    async fn create(state: &RestState, objects: Vec<Object>) -> Result<Vec<Object>> {
+        let ports = objects.into_iter().map(new).collect::<Result<Vec<_>>>()?;
+        let made = state.store.create_ports(ports, can_bind(state)).await?;
+        show_all(state, made).await
+    }
+
+    async fn update(state: &RestState, id: Uuid, changes: Object) -> Result<Object> {
+        let id = PortId(id);
+        let port = state.store.ports(&Filter::by_id(id.0)).await?.pop().ok_or(store::Error::PortNotFound(id))?;
+        let update: Update = typed(changes)?;
+        let mut attributes = port.attributes;
+        attributes.extend(update.attributes.clone());
+        check_security(&attributes)?;
+        let update = PortUpdate {
+            name: update.name,
+            mac: update.mac_address,
+            admin_state_up: update.admin_state_up,
+            device_id: update.device_id,
+            device_owner: update.device_owner,
+            fixed_ips: update.fixed_ips.map(choices).transpose()?,
+            host: update.host.map(host).transpose()?,
+            attributes: update.attributes,
+        };
+        let port = state.store.update_port(id, update, can_bind(state)).await?;
+        Ok(show_all(state, vec![port]).await?.pop().unwrap_or_default())
+    }
+
+    async fn delete(state: &RestState, id: Uuid) -> Result<()> {
+        Ok(state.store.delete_port(PortId(id)).await?)
+    }
+}
+
+#[derive(Deserialize)]
+struct Create {
+    name: String,
+    network_id: NetworkId,
+    mac_address: Option<Mac>,
+    admin_state_up: bool,
+    device_id: String,
+    device_owner: String,
+    fixed_ips: Option<Vec<FixedIp>>,
+    #[serde(rename = "binding:host_id")]
+    host: Option<String>,
+    #[serde(flatten)]
+    attributes: Object,
+}
+
+#[derive(Deserialize)]
+struct Update {
+    name: Option<String>,
+    mac_address: Option<Mac>,
+    admin_state_up: Option<bool>,
+    device_id: Option<String>,
+    device_owner: Option<String>,
+    fixed_ips: Option<Vec<FixedIp>>,
+    #[serde(rename = "binding:host_id", default, deserialize_with = "nullable")]
+    host: Option<Option<String>>,
+    #[serde(flatten)]
+    attributes: Object,
+}
+
+#[derive(Deserialize)]
+struct FixedIp {
+    subnet_id: Option<SubnetId>,
+    ip_address: Option<IpAddr>,
+}
+
+fn new(mut object: Object) -> Result<NewPort> {
+    let project_id = take_project(&mut object)?;
+    let create: Create = typed(object)?;
+    check_security(&create.attributes)?;
+    Ok(NewPort {
+        id: PortId(Uuid::new_v4()),
+        network_id: create.network_id,
+        project_id,
+        name: create.name,
+        mac: create.mac_address,
+        admin_state_up: create.admin_state_up,
+        device_id: create.device_id,
+        device_owner: create.device_owner,
+        fixed_ips: create.fixed_ips.map(choices).transpose()?,
+        host: host(create.host)?,
+        attributes: create.attributes,
+    })
+}
+
+/// An empty host name unbinds, as null does.
+fn host(name: Option<String>) -> Result<Option<HostName>> {
+    let name = name.filter(|name| !name.is_empty());
+    name.map(|name| name.parse().map_err(|error: model::Error| ApiError::invalid(error))).transpose()
+}
+
+fn choices(fixed_ips: Vec<FixedIp>) -> Result<Vec<FixedIpChoice>> {
+    let choice = |fixed_ip: FixedIp| match fixed_ip {
+        FixedIp { ip_address: Some(ip), subnet_id } => Ok(FixedIpChoice::Exactly(ip, subnet_id)),
+        FixedIp { ip_address: None, subnet_id: Some(subnet) } => Ok(FixedIpChoice::From(subnet)),
+        FixedIp { ip_address: None, subnet_id: None } => {
+            Err(ApiError::invalid("IP allocation requires subnet_id or ip_address"))
+        }
+    };
+    fixed_ips.into_iter().map(choice).collect()
+}
+
+/// Rules between the attributes of a port as it would be.
+fn check_security(attributes: &Object) -> Result<()> {
+    let list = |name| attributes.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    // there are no security groups yet, so none can be named
+    if let Some(group) = list("security_groups").first().and_then(Value::as_str) {
+        return Err(ApiError::not_found("SecurityGroupNotFound", format!("Security group {group} does not exist")));
+    }
+    let secured = attributes.get("port_security_enabled").and_then(Value::as_bool).unwrap_or(true);
+    if !secured && !list("allowed_address_pairs").is_empty() {
+        return Err(ApiError::conflict(
+            "AddressPairAndPortSecurityRequired",
+            "Port Security must be enabled in order to have allowed address pairs on a port.",
+        ));
+    }
+    Ok(())
+}
+
+fn can_bind(state: &RestState) -> CanBind {
+    let hosts = state.hosts.clone();
+    Arc::new(move |host, tunnel_type| hosts.can_bind(host, tunnel_type))
+}
+
+async fn show_all(state: &RestState, ports: Vec<Port>) -> Result<Vec<Object>> {
+    let bound = ports.iter().filter(|port| port.is_bound());
+    let hosts: Vec<HostName> = bound.filter_map(|port| Some(port.binding.as_ref()?.host.clone())).collect();
+    let hosts = state.store.hosts_named(&hosts).await?;
+    let datapaths = hosts.into_iter().map(|mut host| {
+        let datapath = host.configurations.remove("datapath_type").unwrap_or_else(|| "system".into());
+        (host.name, datapath)
+    });
+    let datapaths: HashMap<HostName, Value> = datapaths.collect();
+    Ok(ports.into_iter().map(|port| show(port, &datapaths)).collect())
+}
+
+fn show(port: Port, datapaths: &HashMap<HostName, Value>) -> Object {
+    let binding = port.binding.as_ref();
+    let vif_type = binding.map_or("unbound", |binding| binding.vif_type.as_str());
+    let host = binding.map_or("", |binding| binding.host.as_str());
+    let vif_details = match binding {
+        Some(binding) if binding.vif_type == VifType::Ovs => json!({
+            "connectivity": "l2",
+            // no security groups yet: nothing filters
+            "port_filter": false,
+            "ovs_hybrid_plug": false,
+            "datapath_type": datapaths.get(&binding.host),
+            "bridge_name": "br-int",
+            "bound_drivers": {"0": "openvswitch"},
+        }),
+        _ => json!({}),
+    };
+    let fixed_ips: Vec<Value> = port
+        .fixed_ips
+        .iter()
+        .map(|fixed_ip| json!({"subnet_id": fixed_ip.subnet_id, "ip_address": fixed_ip.ip}))
+        .collect();
+    let own = json!({
+        "id": port.id,
+        "name": port.name,
+        "network_id": port.network_id,
+        "mac_address": port.mac,
+        "admin_state_up": port.admin_state_up,
+        "status": port.status,
+        "device_id": port.device_id,
+        "device_owner": port.device_owner,
+        "fixed_ips": fixed_ips,
+        "binding:host_id": host,
+        "binding:vif_type": vif_type,
+        "binding:vif_details": vif_details,
+        "tags": [],
+    });
+    let mut object = port.attributes;
+    complete_pairs(&mut object, port.mac);
+    if let Value::Object(own) = own {
+        object.extend(own);
+    }
+    show_common(&mut object, &port.project_id, port.stamp);
+    object
+}
+
+/// An address pair without a MAC means the port's own.
+fn complete_pairs(object: &mut Object, mac: Mac) {
+    let pairs = object.get_mut("allowed_address_pairs").and_then(Value::as_array_mut);
+    for pair in pairs.into_iter().flatten().filter_map(Value::as_object_mut) {
+        pair.entry("mac_address").or_insert_with(|| mac.to_string().into());
+    }
+}

@@ -1,0 +1,66 @@
+use std::future::Future;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use store::{Filter, Stamp};
+use uuid::Uuid;
+
+use super::RestState;
+use super::error::{ApiError, Result};
+use super::table::{Object, Table};
+use super::time;
+
+/// What a resource adds to its table: how the store makes, changes and shows it. Objects come in parsed by the table.
+pub(crate) trait Resource: 'static {
+    const TABLE: Table;
+
+    /// Those that match, oldest first.
+    fn list(state: &RestState, filter: Filter) -> impl Future<Output = Result<Vec<Object>>> + Send;
+
+    /// All or none.
+    fn create(state: &RestState, objects: Vec<Object>) -> impl Future<Output = Result<Vec<Object>>> + Send;
+
+    fn update(state: &RestState, id: Uuid, changes: Object) -> impl Future<Output = Result<Object>> + Send;
+
+    fn delete(state: &RestState, id: Uuid) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// The project of what is made without authentication (as Neutron's `noauth`).
+const NO_PROJECT: &str = "fake_project_id";
+
+/// Reads a parsed object as a typed one. The table has checked every value, so an error here is one that only the
+/// typed form knows of, such as a host name.
+pub(crate) fn typed<T: DeserializeOwned>(object: Object) -> Result<T> {
+    serde_json::from_value(Value::Object(object)).map_err(ApiError::invalid)
+}
+
+/// Takes `project_id`, which `tenant_id` is an older name of.
+pub(crate) fn take_project(object: &mut Object) -> Result<String> {
+    let mut take = |name| object.remove(name).and_then(|value| value.as_str().map(str::to_owned));
+    match (take("project_id"), take("tenant_id")) {
+        (Some(project), Some(tenant)) if project != tenant => {
+            Err(ApiError::bad_request("'project_id' and 'tenant_id' do not match"))
+        }
+        (project, tenant) => Ok(project.or(tenant).unwrap_or_else(|| NO_PROJECT.to_owned())),
+    }
+}
+
+/// What every stored object shows: whose it is, and its stamp.
+pub(crate) fn show_common(object: &mut Object, project: &str, stamp: Stamp) {
+    for name in ["project_id", "tenant_id"] {
+        object.insert(name.to_owned(), project.into());
+    }
+    object.insert("created_at".to_owned(), time::zulu(stamp.created_at).into());
+    object.insert("updated_at".to_owned(), time::zulu(stamp.updated_at).into());
+    object.insert("revision_number".to_owned(), stamp.revision_number.into());
+}
+
+/// Tells `null` (`Some(None)`) from absent (`None`).
+pub(crate) fn nullable<'de, D, T>(deserializer: D) -> std::result::Result<Option<Option<T>>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Option::deserialize(deserializer).map(Some)
+}

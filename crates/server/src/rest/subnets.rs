@@ -1,0 +1,224 @@
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use model::{NetworkId, SubnetId};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use store::{Column, Filter, NewSubnet, Range, Subnet, SubnetUpdate};
+use uuid::Uuid;
+
+use super::RestState;
+use super::error::{ApiError, Result};
+use super::kind::{Key, Kind};
+use super::resource::{Resource, nullable, show_common, take_project, typed};
+use super::table::{Attribute, Default, Object, Table, common};
+
+pub(crate) struct Subnets;
+
+const POOL: &[Key] =
+    &[Key { name: "start", kind: &Kind::Ip, required: true }, Key { name: "end", kind: &Kind::Ip, required: true }];
+const ROUTE: &[Key] = &[
+    Key { name: "destination", kind: &Kind::Cidr, required: true },
+    Key { name: "nexthop", kind: &Kind::Ip, required: true },
+];
+/// Addresses that hosts form themselves (SLAAC) are not here yet.
+const IPV6_MODES: &[&str] = &["dhcpv6-stateful"];
+
+impl Resource for Subnets {
+    const TABLE: Table = Table {
+        singular: "subnet",
+        plural: "subnets",
+        not_found: "SubnetNotFound",
+        key_index: |_, _| None,
+        attributes: &[
+            common::ID,
+            common::NAME.indexed(Column::Name),
+            common::PROJECT_ID,
+            common::TENANT_ID,
+            common::DESCRIPTION,
+            Attribute::required("network_id", Kind::Uuid).indexed(Column::NetworkId),
+            Attribute::required("ip_version", Kind::Integer(4, 6)),
+            Attribute::required("cidr", Kind::Cidr),
+            Attribute::writable("gateway_ip", Kind::Ip, Default::Open).nullable(),
+            Attribute::writable("allocation_pools", Kind::Objects(POOL), Default::Open),
+            Attribute::writable("enable_dhcp", Kind::Bool, Default::True),
+            Attribute::writable("dns_nameservers", Kind::Ips, Default::EmptyList),
+            Attribute::writable("host_routes", Kind::Objects(ROUTE), Default::EmptyList),
+            Attribute::writable("service_types", Kind::Texts(255), Default::EmptyList),
+            Attribute::create_only("ipv6_ra_mode", Kind::OneOf(IPV6_MODES), Default::Null).nullable(),
+            Attribute::create_only("ipv6_address_mode", Kind::OneOf(IPV6_MODES), Default::Null).nullable(),
+            Attribute::read_only("subnetpool_id", Kind::Uuid),
+            Attribute::read_only("tags", Kind::Texts(255)),
+            common::CREATED_AT,
+            common::UPDATED_AT,
+            common::REVISION_NUMBER,
+        ],
+    };
+
+    async fn list(state: &RestState, filter: Filter) -> Result<Vec<Object>> {
+        Ok(state.store.subnets(&filter).await?.into_iter().map(show).collect())
+    }
+
+    async fn create(state: &RestState, objects: Vec<Object>) -> Result<Vec<Object>> {
+        let subnets = objects.into_iter().map(new).collect::<Result<Vec<_>>>()?;
+        Ok(state.store.create_subnets(subnets).await?.into_iter().map(show).collect())
+    }
+
+    async fn update(state: &RestState, id: Uuid, changes: Object) -> Result<Object> {
+        let Update { name, gateway_ip, enable_dhcp, allocation_pools, attributes } = typed(changes)?;
+        let id = SubnetId(id);
+        let subnet = state.store.subnets(&Filter::by_id(id.0)).await?.pop();
+        let cidr = subnet.ok_or(store::Error::SubnetNotFound(id))?.cidr;
+        if let Some(Some(gateway)) = gateway_ip {
+            check_gateway(&cidr, gateway)?;
+        }
+        let allocation_pools = allocation_pools.map(|pools| check_pools(&cidr, pools)).transpose()?;
+        let update = SubnetUpdate { name, gateway_ip, enable_dhcp, allocation_pools, attributes };
+        Ok(show(state.store.update_subnet(id, update).await?))
+    }
+
+    async fn delete(state: &RestState, id: Uuid) -> Result<()> {
+        Ok(state.store.delete_subnet(SubnetId(id)).await?)
+    }
+}
+
+#[derive(Deserialize)]
+struct Create {
+    name: String,
+    network_id: NetworkId,
+    ip_version: u8,
+    cidr: IpNet,
+    #[serde(default, deserialize_with = "nullable")]
+    gateway_ip: Option<Option<IpAddr>>,
+    allocation_pools: Option<Vec<Pool>>,
+    enable_dhcp: bool,
+    #[serde(flatten)]
+    attributes: Object,
+}
+
+#[derive(Deserialize)]
+struct Update {
+    name: Option<String>,
+    #[serde(default, deserialize_with = "nullable")]
+    gateway_ip: Option<Option<IpAddr>>,
+    enable_dhcp: Option<bool>,
+    allocation_pools: Option<Vec<Pool>>,
+    #[serde(flatten)]
+    attributes: Object,
+}
+
+#[derive(Deserialize)]
+struct Pool {
+    start: IpAddr,
+    end: IpAddr,
+}
+
+fn new(mut object: Object) -> Result<NewSubnet> {
+    let project_id = take_project(&mut object)?;
+    let create: Create = typed(object)?;
+    check_cidr(&create)?;
+    let gateway_ip = match create.gateway_ip {
+        Some(named) => named,
+        None => Some(store::default_gateway(&create.cidr)),
+    };
+    if let Some(gateway) = gateway_ip {
+        check_gateway(&create.cidr, gateway)?;
+    }
+    let allocation_pools = match create.allocation_pools {
+        Some(pools) => check_pools(&create.cidr, pools)?,
+        None => store::default_pools(&create.cidr, gateway_ip),
+    };
+    Ok(NewSubnet {
+        id: SubnetId(Uuid::new_v4()),
+        network_id: create.network_id,
+        project_id,
+        name: create.name,
+        cidr: create.cidr,
+        gateway_ip,
+        enable_dhcp: create.enable_dhcp,
+        allocation_pools,
+        attributes: create.attributes,
+    })
+}
+
+fn check_cidr(create: &Create) -> Result<()> {
+    let version = ip_version(&create.cidr);
+    if version != create.ip_version {
+        let message = format!("cidr '{}' does not match the ip_version '{}'", create.cidr, create.ip_version);
+        return Err(ApiError::invalid(message));
+    }
+    if create.cidr.prefix_len() == 0 {
+        return Err(ApiError::invalid("0 is not allowed as CIDR prefix length"));
+    }
+    let modes = ["ipv6_ra_mode", "ipv6_address_mode"];
+    let mut set = modes.iter().filter(|mode| create.attributes.get(**mode).is_some_and(|value| !value.is_null()));
+    match set.next() {
+        Some(mode) if version == 4 => Err(ApiError::invalid(format!("{mode} is not valid when ip_version is 4"))),
+        _ => Ok(()),
+    }
+}
+
+/// A gateway may lie outside the subnet, but not be an address of it that no port can have.
+fn check_gateway(cidr: &IpNet, gateway: IpAddr) -> Result<()> {
+    if gateway.is_ipv4() != cidr.addr().is_ipv4() {
+        return Err(ApiError::invalid(format!("gateway_ip '{gateway}' does not match the ip_version of '{cidr}'")));
+    }
+    let (first, last) = store::usable(cidr);
+    if cidr.contains(&gateway) && !(first..=last).contains(&gateway) {
+        return Err(ApiError::invalid("Gateway is not valid on subnet"));
+    }
+    Ok(())
+}
+
+/// The pools in order, each in the subnet and none meeting another.
+fn check_pools(cidr: &IpNet, pools: Vec<Pool>) -> Result<Vec<Range>> {
+    let (first, last) = store::usable(cidr);
+    let mut ranges: Vec<Range> = pools.into_iter().map(|Pool { start, end }| (start, end)).collect();
+    ranges.sort_unstable();
+    for (start, end) in &ranges {
+        if start > end || start.is_ipv4() != end.is_ipv4() {
+            let message = format!("The allocation pool {start}-{end} is not valid.");
+            return Err(ApiError::bad("InvalidAllocationPool", message));
+        }
+        if *start < first || *end > last {
+            let message = format!("The allocation pool {start}-{end} spans beyond the subnet cidr {cidr}.");
+            return Err(ApiError::bad("OutOfBoundsAllocationPool", message));
+        }
+    }
+    for (one, other) in ranges.iter().zip(ranges.iter().skip(1)) {
+        if other.0 <= one.1 {
+            let message = format!(
+                "Found overlapping allocation pools: {}-{} {}-{} for subnet {cidr}.",
+                one.0, one.1, other.0, other.1
+            );
+            return Err(ApiError::conflict("OverlappingAllocationPools", message));
+        }
+    }
+    Ok(ranges)
+}
+
+fn ip_version(cidr: &IpNet) -> u8 {
+    if cidr.addr().is_ipv4() { 4 } else { 6 }
+}
+
+fn show(subnet: Subnet) -> Object {
+    let mut object = subnet.attributes;
+    let pools: Vec<Value> =
+        subnet.allocation_pools.iter().map(|(start, end)| json!({"start": start, "end": end})).collect();
+    let own = json!({
+        "id": subnet.id,
+        "name": subnet.name,
+        "network_id": subnet.network_id,
+        "ip_version": ip_version(&subnet.cidr),
+        "cidr": subnet.cidr,
+        "gateway_ip": subnet.gateway_ip,
+        "enable_dhcp": subnet.enable_dhcp,
+        "allocation_pools": pools,
+        "tags": [],
+    });
+    if let Value::Object(own) = own {
+        object.extend(own);
+    }
+    show_common(&mut object, &subnet.project_id, subnet.stamp);
+    object
+}

@@ -1,0 +1,190 @@
+//! What a resource is made of: the one description from which validation, defaults, rendering and filters come.
+
+use serde_json::{Map, Value, json};
+use store::Column;
+
+use super::error::{ApiError, Result};
+use super::kind::Kind;
+
+/// An object of the API: attribute → value.
+pub(crate) type Object = Map<String, Value>;
+
+/// A resource and its attributes.
+#[derive(Debug)]
+pub(crate) struct Table {
+    /// `network`
+    pub(crate) singular: &'static str,
+    /// `networks`
+    pub(crate) plural: &'static str,
+    /// The type of the error when there is none of that id.
+    pub(crate) not_found: &'static str,
+    /// The column of a key of an attribute that is a list of objects.
+    pub(crate) key_index: fn(&str, &str) -> Option<Column>,
+    pub(crate) attributes: &'static [Attribute],
+}
+
+/// One attribute.
+#[derive(Debug)]
+pub(crate) struct Attribute {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) post: Post,
+    pub(crate) put: bool,
+    pub(crate) nullable: bool,
+    /// The store can look objects up by it.
+    pub(crate) index: Option<Column>,
+}
+
+/// What a creation may or must say.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Post {
+    Never,
+    Required,
+    Default(Default),
+}
+
+/// The value of what a creation does not say.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Default {
+    /// The resource works it out.
+    Open,
+    Null,
+    True,
+    False,
+    Text(&'static str),
+    EmptyList,
+    EmptyObject,
+}
+
+impl Attribute {
+    /// Shown only.
+    pub(crate) const fn read_only(name: &'static str, kind: Kind) -> Attribute {
+        Attribute { name, kind, post: Post::Never, put: false, nullable: true, index: None }
+    }
+
+    /// Must be given on creation, and stays.
+    pub(crate) const fn required(name: &'static str, kind: Kind) -> Attribute {
+        Attribute { post: Post::Required, nullable: false, ..Attribute::read_only(name, kind) }
+    }
+
+    /// May be given on creation, and stays.
+    pub(crate) const fn create_only(name: &'static str, kind: Kind, default: Default) -> Attribute {
+        Attribute { post: Post::Default(default), nullable: false, ..Attribute::read_only(name, kind) }
+    }
+
+    /// May be given at any time.
+    pub(crate) const fn writable(name: &'static str, kind: Kind, default: Default) -> Attribute {
+        Attribute { put: true, ..Attribute::create_only(name, kind, default) }
+    }
+
+    pub(crate) const fn nullable(self) -> Attribute {
+        Attribute { nullable: true, ..self }
+    }
+
+    pub(crate) const fn indexed(self, column: Column) -> Attribute {
+        Attribute { index: Some(column), ..self }
+    }
+
+    fn parse(&self, value: &Value) -> Result<Value> {
+        if value.is_null() && self.nullable { Ok(Value::Null) } else { self.kind.parse(self.name, value) }
+    }
+}
+
+impl Default {
+    fn value(self) -> Option<Value> {
+        match self {
+            Default::Open => None,
+            Default::Null => Some(Value::Null),
+            Default::True => Some(Value::Bool(true)),
+            Default::False => Some(Value::Bool(false)),
+            Default::Text(text) => Some(Value::from(text)),
+            Default::EmptyList => Some(json!([])),
+            Default::EmptyObject => Some(json!({})),
+        }
+    }
+}
+
+impl Table {
+    pub(crate) fn attribute(&self, name: &str) -> Option<&Attribute> {
+        self.attributes.iter().find(|attribute| attribute.name == name)
+    }
+
+    /// What a creation says, every value parsed, every default filled in.
+    pub(crate) fn parse_post(&self, body: &Object) -> Result<Object> {
+        self.refuse_unknown(body)?;
+        let mut object = Object::new();
+        for attribute in self.attributes {
+            let value = match (body.get(attribute.name), attribute.post) {
+                (Some(_), Post::Never) => {
+                    return Err(ApiError::bad_request(format!("Attribute '{}' not allowed in POST", attribute.name)));
+                }
+                (Some(value), _) => Some(attribute.parse(value)?),
+                (None, Post::Required) => {
+                    return Err(ApiError::bad_request(format!(
+                        "Failed to parse request. Required attribute '{}' not specified",
+                        attribute.name
+                    )));
+                }
+                (None, Post::Default(default)) => default.value(),
+                (None, Post::Never) => None,
+            };
+            object.extend(value.map(|value| (attribute.name.to_owned(), value)));
+        }
+        Ok(object)
+    }
+
+    /// What an update says, every value parsed.
+    pub(crate) fn parse_put(&self, body: &Object) -> Result<Object> {
+        self.refuse_unknown(body)?;
+        let mut object = Object::new();
+        for attribute in self.attributes {
+            let Some(value) = body.get(attribute.name) else { continue };
+            if !attribute.put {
+                return Err(ApiError::bad_request(format!("Cannot update read-only attribute {}", attribute.name)));
+            }
+            object.insert(attribute.name.to_owned(), attribute.parse(value)?);
+        }
+        Ok(object)
+    }
+
+    fn refuse_unknown(&self, body: &Object) -> Result<()> {
+        let unknown: Vec<&str> =
+            body.keys().map(String::as_str).filter(|name| self.attribute(name).is_none()).collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        Err(ApiError::bad_request(format!("Unrecognized attribute(s) '{}'", unknown.join(", "))))
+    }
+
+    /// Completes an object for showing: an attribute that it was stored without has its default.
+    pub(crate) fn complete(&self, mut object: Object) -> Object {
+        for attribute in self.attributes {
+            if !object.contains_key(attribute.name) {
+                let default = match attribute.post {
+                    Post::Default(default) => default.value(),
+                    Post::Never | Post::Required => None,
+                };
+                object.insert(attribute.name.to_owned(), default.unwrap_or(Value::Null));
+            }
+        }
+        object
+    }
+}
+
+/// Attributes that most resources have.
+pub(crate) mod common {
+    use store::Column;
+
+    use super::super::kind::Kind;
+    use super::{Attribute, Default};
+
+    pub(crate) const ID: Attribute = Attribute::read_only("id", Kind::Uuid).indexed(Column::Id);
+    pub(crate) const NAME: Attribute = Attribute::writable("name", Kind::Text(255), Default::Text(""));
+    pub(crate) const PROJECT_ID: Attribute = Attribute::create_only("project_id", Kind::Text(255), Default::Open);
+    pub(crate) const TENANT_ID: Attribute = Attribute::create_only("tenant_id", Kind::Text(255), Default::Open);
+    pub(crate) const DESCRIPTION: Attribute = Attribute::writable("description", Kind::Text(255), Default::Text(""));
+    pub(crate) const ADMIN_STATE_UP: Attribute = Attribute::writable("admin_state_up", Kind::Bool, Default::True);
+    pub(crate) const CREATED_AT: Attribute = Attribute::read_only("created_at", Kind::Text(32));
+    pub(crate) const UPDATED_AT: Attribute = Attribute::read_only("updated_at", Kind::Text(32));
+    pub(crate) const REVISION_NUMBER: Attribute = Attribute::read_only("revision_number", Kind::Integer(0, i64::MAX));
+}

@@ -1,0 +1,28 @@
+//! The documents from which clients learn what there is.
+
+use axum::Json;
+use axum::http::HeaderMap;
+use serde_json::{Value, json};
+
+use super::agents::Agents;
+use super::handlers::base;
+use super::networks::Networks;
+use super::ports::Ports;
+use super::resource::Resource;
+use super::subnets::Subnets;
+
+/// `GET /`
+pub(crate) async fn root(headers: HeaderMap) -> Json<Value> {
+    let link = json!({"rel": "self", "href": format!("{}/v2.0/", base(&headers))});
+    Json(json!({"versions": [{"id": "v2.0", "status": "CURRENT", "links": [link]}]}))
+}
+
+/// `GET /v2.0/`
+pub(crate) async fn v2(headers: HeaderMap) -> Json<Value> {
+    let tables = [Networks::TABLE, Subnets::TABLE, Ports::TABLE, Agents::TABLE];
+    let resources = tables.map(|table| {
+        let link = json!({"rel": "self", "href": format!("{}/v2.0/{}", base(&headers), table.plural)});
+        json!({"name": table.singular, "collection": table.plural, "links": [link]})
+    });
+    Json(json!({"resources": resources}))
+}

@@ -1,0 +1,119 @@
+use reqwest::Method;
+use serde_json::{Value, json};
+use server::rest::Settings;
+
+use crate::rest_server::{RestServer, path};
+
+#[tokio::test]
+async fn a_network_lives_from_create_to_delete() {
+    let server = RestServer::start().await;
+    let network = server.create("network", json!({"name": "n1", "provider:network_type": "gre"})).await;
+    assert_eq!(network["mtu"], 1458);
+    assert_eq!(network["status"], "ACTIVE");
+    let key = network["provider:segmentation_id"].as_u64().unwrap();
+    assert!((1..=1000).contains(&key), "{key}");
+    assert_eq!(server.show("network", &network["id"]).await, network);
+
+    let changes = json!({"name": "n2", "mtu": "1400", "shared": "True"});
+    let changed = server.update("network", &network["id"], changes).await;
+    assert_eq!((&changed["name"], &changed["mtu"], &changed["shared"]), (&json!("n2"), &json!(1400), &json!(true)));
+    assert_eq!(changed["revision_number"], 2);
+    assert_eq!(changed["created_at"], network["created_at"]);
+    // 0 asks for the default again
+    assert_eq!(server.update("network", &network["id"], json!({"mtu": 0})).await["mtu"], 1458);
+
+    server.delete("network", &network["id"]).await;
+    let gone = path("network", &network["id"]);
+    let message = server.refused(Method::GET, &gone, None, 404, "NetworkNotFound").await;
+    assert_eq!(message, format!("Network {} could not be found.", network["id"].as_str().unwrap()));
+}
+
+#[tokio::test]
+async fn segments_are_chosen_or_given_and_never_shared() {
+    let server = RestServer::start_with(Settings { vxlan_keys: 7..=9, ..Settings::default() }).await;
+    let given = json!({"provider:network_type": "vxlan", "provider:segmentation_id": "8"});
+    let network = server.create("network", given.clone()).await;
+    assert_eq!((&network["provider:segmentation_id"], &network["mtu"]), (&json!(8), &json!(1450)));
+    let again = Some(json!({"network": given}));
+    server.refused(Method::POST, "/v2.0/networks", again, 409, "TunnelIdInUse").await;
+
+    // vxlan is the default type; two keys are left
+    let mut keys = Vec::new();
+    for _ in 0..2 {
+        keys.push(server.create("network", json!({})).await["provider:segmentation_id"].as_u64().unwrap());
+    }
+    keys.sort_unstable();
+    assert_eq!(keys, [7, 9]);
+    server.refused(Method::POST, "/v2.0/networks", Some(json!({"network": {}})), 503, "NoNetworkAvailable").await;
+
+    // the same key of the other type is another segment, and one outside the range can be asked for
+    server.create("network", json!({"provider:network_type": "gre", "provider:segmentation_id": 8})).await;
+    server.create("network", json!({"provider:network_type": "vxlan", "provider:segmentation_id": 70000})).await;
+
+    server.delete("network", &network["id"]).await;
+    server.create("network", json!({"provider:network_type": "vxlan", "provider:segmentation_id": 8})).await;
+}
+
+#[tokio::test]
+async fn lists_are_filtered_sorted_and_paged() {
+    let server = RestServer::start().await;
+    let body = json!({"networks": [
+        {"name": "c", "shared": true}, {"network": {"name": "a"}}, {"name": "b", "admin_state_up": false, "mtu": 1000},
+    ]});
+    let (status, made) = server.send(Method::POST, "/v2.0/networks", Some(&body)).await;
+    assert_eq!(status, 201, "{made}");
+    let ids: Vec<&str> = made["networks"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
+    let [c, a, b] = ids[..] else { panic!("{made}") };
+
+    let mut all = server.ids("networks", "").await;
+    all.sort_unstable();
+    let mut expected = [a, b, c];
+    expected.sort_unstable();
+    assert_eq!(all, expected);
+
+    for (query, expected) in [
+        ("name=a", vec![a]),
+        ("name=a&name=c&sort_key=name", vec![a, c]),
+        ("name=nobody", vec![]),
+        ("shared=True", vec![c]),
+        ("shared=false&admin_state_up=true", vec![a]),
+        ("mtu=1000", vec![b]),
+        ("sort_key=name", vec![a, b, c]),
+        ("sort_key=name&sort_dir=desc", vec![c, b, a]),
+        ("sort_key=name&limit=2", vec![a, b]),
+        (&format!("sort_key=name&limit=2&marker={b}"), vec![c]),
+        (&format!("sort_key=name&marker={c}&page_reverse=True&limit=1"), vec![b]),
+        (&format!("id={a}&id={b}&sort_key=name"), vec![a, b]),
+        ("id=not-a-uuid", vec![]),
+        ("ipv4_address_scope=&name=a", vec![a]),
+    ] {
+        assert_eq!(server.ids("networks", query).await, expected, "{query}");
+    }
+
+    let page = server.get("/v2.0/networks?limit=2&sort_key=name&fields=name").await;
+    assert_eq!(page["networks"], json!([{"name": "a"}, {"name": "b"}]));
+    let next = page["networks_links"][0]["href"].as_str().unwrap();
+    let next = server.get(next.strip_prefix(&server.url).unwrap()).await;
+    assert_eq!(next, json!({"networks": [{"name": "c"}]}), "the last page has no link");
+
+    let shown = server.get(&format!("/v2.0/networks/{a}?fields=id&fields=name&fields=unknown")).await;
+    assert_eq!(shown, json!({"network": {"id": a, "name": "a"}}));
+}
+
+#[tokio::test]
+async fn version_documents_and_extensions_are_there() {
+    let server = RestServer::start().await;
+    let root = server.get("/").await;
+    assert_eq!(root["versions"][0]["id"], "v2.0");
+    assert_eq!(root["versions"][0]["links"][0]["href"], format!("{}/v2.0/", server.url));
+    for path in ["/v2.0", "/v2.0/"] {
+        let resources = server.get(path).await["resources"].clone();
+        let names: Vec<&Value> = resources.as_array().unwrap().iter().map(|one| &one["collection"]).collect();
+        assert_eq!(names, ["networks", "subnets", "ports", "agents"]);
+    }
+    let extensions = server.get("/v2.0/extensions").await;
+    assert!(extensions["extensions"].as_array().unwrap().iter().any(|one| one["alias"] == "provider"));
+    assert_eq!(server.get("/v2.0/extensions/binding").await["extension"]["alias"], "binding");
+    let missing = "/v2.0/extensions/tag-ports-during-bulk-creation";
+    server.refused(Method::GET, missing, None, 404, "HTTPNotFound").await;
+}

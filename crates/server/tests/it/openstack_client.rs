@@ -1,0 +1,119 @@
+//! The real `openstack` client and openstacksdk, as people and programs use them.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+
+use crate::rest_server::RestServer;
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/openstack-client");
+const CLI: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/openstack_cli.py");
+const SDK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/openstack_sdk.py");
+
+/// The client, taking one command after another.
+struct Openstack {
+    commands: ChildStdin,
+    answers: Lines<BufReader<ChildStdout>>,
+    _client: Child,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    exit: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Openstack {
+    fn start(server: &RestServer) -> Openstack {
+        let mut client = python(server, CLI).spawn().unwrap();
+        let answers = BufReader::new(client.stdout.take().unwrap()).lines();
+        Openstack { commands: client.stdin.take().unwrap(), answers, _client: client }
+    }
+
+    async fn run(&mut self, command: &str) -> Answer {
+        self.commands.write_all(format!("{command}\n").as_bytes()).await.unwrap();
+        serde_json::from_str(&self.answers.next_line().await.unwrap().unwrap()).unwrap()
+    }
+
+    /// A command that succeeds.
+    async fn does(&mut self, command: &str) -> String {
+        let Answer { exit, stdout, stderr } = self.run(command).await;
+        assert_eq!(exit, 0, "openstack {command}: {stdout}{stderr}");
+        stdout
+    }
+
+    async fn says(&mut self, command: &str) -> Value {
+        serde_json::from_str(&self.does(&format!("{command} -f json")).await).unwrap()
+    }
+
+    /// A command that the server refuses: what the client says of it.
+    async fn is_refused(&mut self, command: &str) -> String {
+        let Answer { exit, stderr, .. } = self.run(command).await;
+        assert_ne!(exit, 0, "openstack {command} succeeded");
+        stderr
+    }
+}
+
+fn python(server: &RestServer, program: &str) -> Command {
+    let mut command = Command::new(SCRIPT);
+    command.args(["--python", program]).env("OS_ENDPOINT", &server.url);
+    command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).kill_on_drop(true);
+    command
+}
+
+#[tokio::test]
+async fn the_openstack_client_makes_changes_and_deletes_a_network() {
+    let server = RestServer::start().await;
+    server.connect_host("compute1", "10.0.1.31").await;
+    server.connect_host("compute2", "10.0.1.39").await;
+
+    let mut openstack = Openstack::start(&server);
+
+    let network = openstack.says("network create --provider-network-type gre n1").await;
+    assert_eq!((&network["provider:network_type"], &network["mtu"]), (&json!("gre"), &json!(1458)));
+    let subnet = "subnet create --network n1 --subnet-range 81.1.180.0/24 --gateway 81.1.180.1 --no-dhcp \
+                  --allocation-pool start=81.1.180.2,end=81.1.180.100 s1";
+    assert_eq!(openstack.says(subnet).await["enable_dhcp"], false);
+
+    let port = "port create --network n1 --fixed-ip ip-address=81.1.180.8 --host compute1 --device vm-1 \
+                --device-owner compute:nova p1";
+    let port = openstack.says(port).await;
+    assert_eq!((&port["binding_vif_type"], &port["status"]), (&json!("ovs"), &json!("DOWN")));
+    openstack.does("port set --host compute2 --disable --name p2 p1").await;
+    openstack.does("port set --no-fixed-ip --fixed-ip ip-address=81.1.180.18 p2").await;
+    let shown = openstack.says("port show p2").await;
+    assert_eq!((&shown["admin_state_up"], &shown["binding_host_id"]), (&json!(false), &json!("compute2")));
+    assert_eq!(shown["fixed_ips"][0]["ip_address"], "81.1.180.18");
+    let listed = openstack.says("port list --network n1 --host compute2").await;
+    assert_eq!((listed.as_array().unwrap().len(), &listed[0]["Name"]), (1, &json!("p2")));
+
+    openstack.does("network set --name n2 --mtu 1400 n1").await;
+    openstack.does("subnet set --dns-nameserver 9.9.9.9 s1").await;
+    let networks = openstack.says("network list --long").await;
+    assert_eq!((&networks[0]["Name"], &networks[0]["Network Type"]), (&json!("n2"), &json!("gre")));
+    let agents = openstack.says("network agent list").await;
+    assert_eq!((agents.as_array().unwrap().len(), &agents[0]["Alive"]), (2, &json!(true)));
+
+    let said = openstack.is_refused("network create --provider-network-type bogus bad").await;
+    assert!(said.contains("network_type value 'bogus' not supported"), "{said}");
+    let said = openstack.is_refused("network delete n2").await;
+    assert!(said.contains("There are one or more ports still in use on the network"), "{said}");
+    let said = openstack.is_refused("port show nobody").await;
+    assert!(said.contains("No Port found for nobody"), "{said}");
+
+    openstack.does("port delete p2").await;
+    openstack.does("subnet delete s1").await;
+    openstack.does("network delete n2").await;
+    assert_eq!(openstack.says("network list").await, json!([]));
+}
+
+#[tokio::test]
+async fn openstacksdk_makes_changes_and_deletes_a_network() {
+    let server = RestServer::start().await;
+    server.connect_host("compute1", "10.0.1.31").await;
+    let output = python(&server, SDK).output().await.unwrap();
+    let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(output.status.success() && stdout.ends_with("ok\n"), "{stdout}{stderr}");
+}

@@ -1,0 +1,56 @@
+"""What openstacksdk makes of the REST API. Run by the test of the same name; prints ok at the end."""
+
+import os
+
+import openstack
+from openstack import exceptions
+
+network = openstack.connect(auth_type="none", endpoint=os.environ["OS_ENDPOINT"]).network
+
+net = network.create_network(name="sdk-net", provider_network_type="vxlan", mtu=1400)
+assert net.mtu == 1400 and net.provider_network_type == "vxlan", net
+assert network.find_network("sdk-net").id == net.id
+assert network.find_network("nobody") is None
+
+v4 = network.create_subnet(network_id=net.id, ip_version=4, cidr="10.7.0.0/24", name="sdk-v4")
+v6 = network.create_subnet(network_id=net.id, ip_version=6, cidr="2001:db8:7::/64", gateway_ip=None)
+assert v4.gateway_ip == "10.7.0.1" and v6.gateway_ip is None
+assert set(network.get_network(net.id).subnet_ids) == {v4.id, v6.id}
+
+port = network.create_port(network_id=net.id, name="p0", fixed_ips=[{"ip_address": "10.7.0.77"}], binding_host_id="compute1")
+assert port.binding_vif_type == "ovs" and port.fixed_ips == [{"subnet_id": v4.id, "ip_address": "10.7.0.77"}], port
+many = network.create_ports([{"network_id": net.id, "name": f"p{i}"} for i in range(1, 5)])
+assert len({p.mac_address for p in many}) == 4
+
+names = lambda ports: sorted(p.name for p in ports)
+assert names(network.ports(network_id=net.id)) == ["p0", "p1", "p2", "p3", "p4"]
+# the client goes from page to page by itself
+assert names(network.ports(network_id=net.id, limit=2)) == ["p0", "p1", "p2", "p3", "p4"]
+assert names(network.ports(fixed_ips="ip_address=10.7.0.77")) == ["p0"]
+assert names(network.ports(binding_host_id="compute1")) == ["p0"]
+assert names(network.ports(is_admin_state_up=False)) == []
+
+port = network.update_port(port, is_admin_state_up=False, name="renamed", fixed_ips=[{"subnet_id": v6.id}])
+assert not port.is_admin_state_up and port.name == "renamed" and len(port.fixed_ips) == 1
+for call, error in [
+    (lambda: network.delete_network(net), exceptions.ConflictException),
+    (lambda: network.delete_subnet(v4), exceptions.ConflictException),
+    (lambda: network.create_port(network_id=net.id, fixed_ips=[{"ip_address": "10.8.0.1"}]), exceptions.BadRequestException),
+    (lambda: network.get_port("no-such-port"), exceptions.NotFoundException),
+]:
+    try:
+        call()
+    except error:
+        continue
+    raise AssertionError(f"{error.__name__} was not raised")
+
+[agent] = list(network.agents())
+assert agent.is_alive and agent.host == "compute1", agent
+assert network.find_extension("binding") is not None
+assert network.find_extension("no-such") is None
+
+for port in network.ports(network_id=net.id):
+    network.delete_port(port, ignore_missing=False)
+network.delete_network(net, ignore_missing=False)
+assert list(network.networks()) == [] and list(network.subnets()) == []
+print("ok")

@@ -1,0 +1,106 @@
+//! The seam to the database: the only file that names an engine. PostgreSQL will be these aliases, `connect`, and a
+//! folder of migrations; the SQL elsewhere is what both understand ($1, RETURNING, ON CONFLICT).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::Path;
+use std::time::Duration;
+
+use model::{Mac, TunnelKey};
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Row as _, SqlSafeStr, Sqlite, SqliteConnection, SqlitePool, sqlite::SqliteRow};
+
+use crate::types::Attributes;
+use crate::{Error, Result};
+
+pub(crate) type Engine = Sqlite;
+pub(crate) type Pool = SqlitePool;
+pub(crate) type Connection = SqliteConnection;
+pub(crate) type Row = SqliteRow;
+pub(crate) type Transaction = sqlx::Transaction<'static, Engine>;
+
+/// How a writing transaction begins: SQLite would otherwise begin as a reader and fail when it turns writer.
+pub(crate) const BEGIN: &str = "BEGIN IMMEDIATE";
+
+const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "initial", include_str!("../migrations/sqlite/0001_initial.sql"))];
+const READERS: u32 = 4;
+
+pub(crate) struct Pools {
+    /// One connection: there is one writer.
+    pub(crate) writer: Pool,
+    pub(crate) readers: Pool,
+}
+
+/// Opens the file, made if missing, and brings its schema up to date.
+pub(crate) async fn connect(path: &Path) -> Result<Pools> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // a revision that an agent holds must not be given out again after a power cut
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(10));
+    let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+    migrate(&writer).await?;
+    let readers = SqlitePoolOptions::new().max_connections(READERS).min_connections(0).connect_with(options).await?;
+    Ok(Pools { writer, readers })
+}
+
+async fn migrate(pool: &Pool) -> Result<()> {
+    let migrations = MIGRATIONS.iter().map(|(version, name, sql)| {
+        Migration::new(*version, (*name).into(), MigrationType::Simple, sql.into_sql_str(), false)
+    });
+    Ok(Migrator::with_migrations(migrations.collect()).run(pool).await?)
+}
+
+/// What the engine itself can say of the health of a database.
+pub(crate) async fn check_integrity(db: &mut Connection) -> Result<()> {
+    let report: String = sqlx::query("PRAGMA integrity_check").fetch_one(&mut *db).await?.try_get(0)?;
+    let orphans = sqlx::query("PRAGMA foreign_key_check").fetch_all(db).await?.len();
+    if report == "ok" && orphans == 0 {
+        return Ok(());
+    }
+    Err(Error::Corrupt(format!("integrity check: {report}; {orphans} rows refer to nothing")))
+}
+
+/// Counters in the database are 64-bit and signed.
+pub(crate) fn to_i64(value: u64) -> Result<i64> {
+    i64::try_from(value).map_err(|_| Error::Corrupt(format!("{value} does not fit a signed 64-bit number")))
+}
+
+pub(crate) fn to_u64(value: i64) -> Result<u64> {
+    u64::try_from(value).map_err(|_| Error::Corrupt(format!("{value} is negative")))
+}
+
+pub(crate) fn to_key(value: i64) -> Result<TunnelKey> {
+    TunnelKey::try_from(value).map_err(|_| Error::Corrupt(format!("{value} is not a tunnel key")))
+}
+
+/// Network order, so that bytes sort as addresses do.
+pub(crate) fn ip_bytes(ip: IpAddr) -> Vec<u8> {
+    match ip {
+        IpAddr::V4(ip) => ip.octets().to_vec(),
+        IpAddr::V6(ip) => ip.octets().to_vec(),
+    }
+}
+
+pub(crate) fn ip_from(bytes: &[u8]) -> Result<IpAddr> {
+    if let Ok(octets) = <[u8; 4]>::try_from(bytes) {
+        return Ok(Ipv4Addr::from(octets).into());
+    }
+    let octets = <[u8; 16]>::try_from(bytes).map_err(|_| Error::Corrupt(format!("{bytes:02x?} is not an address")))?;
+    Ok(Ipv6Addr::from(octets).into())
+}
+
+pub(crate) fn mac_from(bytes: &[u8]) -> Result<Mac> {
+    <[u8; 6]>::try_from(bytes).map(Mac).map_err(|_| Error::Corrupt(format!("{bytes:02x?} is not a MAC address")))
+}
+
+pub(crate) fn attributes_text(attributes: &Attributes) -> Result<String> {
+    serde_json::to_string(attributes).map_err(|error| Error::Corrupt(error.to_string()))
+}
+
+pub(crate) fn attributes_from(text: &str) -> Result<Attributes> {
+    serde_json::from_str(text).map_err(|error| Error::Corrupt(format!("attributes: {error}")))
+}

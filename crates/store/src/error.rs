@@ -1,0 +1,76 @@
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use model::{HostName, Mac, NetworkId, PortId, Segment, SubnetId, TunnelType};
+use uuid::Uuid;
+
+/// Why the store did not do what it was asked. Nothing is half-written in any case.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("network {0} does not exist")]
+    NetworkNotFound(NetworkId),
+    #[error("subnet {0} does not exist")]
+    SubnetNotFound(SubnetId),
+    #[error("port {0} does not exist")]
+    PortNotFound(PortId),
+    #[error("agent {0} does not exist")]
+    AgentNotFound(Uuid),
+
+    #[error("network {network} still has ports: delete them first ({})", list(ports))]
+    NetworkInUse { network: NetworkId, ports: Vec<PortId> },
+    #[error("subnet {subnet} still has addresses on ports: remove them first")]
+    SubnetInUse { subnet: SubnetId },
+    #[error("the segment {0} belongs to another network: choose another key, or none to get a free one")]
+    SegmentInUse(Segment),
+    #[error("no {0} tunnel key is free: widen the range in the settings or delete networks")]
+    NoFreeSegment(TunnelType),
+    #[error("{cidr} overlaps another subnet of network {network}")]
+    SubnetOverlap { network: NetworkId, cidr: IpNet },
+    #[error("the gateway {ip} lies in the allocation pool {first} to {last}: choose another, or pools around it")]
+    GatewayInPool { ip: IpAddr, first: IpAddr, last: IpAddr },
+
+    #[error("{mac} is in use on network {network}")]
+    MacInUse { network: NetworkId, mac: Mac },
+    #[error("port {port} is bound: unbind it before its MAC is changed from {old} to {new}")]
+    PortBound { port: PortId, old: Mac, new: Mac },
+    #[error("no free MAC was found on network {0}: name one")]
+    NoFreeMac(NetworkId),
+    #[error("{ip} is already allocated in subnet {subnet}")]
+    IpInUse { subnet: SubnetId, ip: IpAddr },
+    #[error("no address is free on network {0}: widen an allocation pool or add a subnet")]
+    NoFreeIp(NetworkId),
+    #[error("{0} is in no subnet of the network")]
+    IpOutsideNetwork(IpAddr),
+    #[error("{ip} is not an address for a port in subnet {subnet}")]
+    IpOutsideSubnet { subnet: SubnetId, ip: IpAddr },
+    #[error("subnet {subnet} does not belong to network {network}")]
+    SubnetOfOtherNetwork { network: NetworkId, subnet: SubnetId },
+
+    #[error(
+        "host {host} claims the tunnel endpoint {endpoint}, which host {by} has: give it an address of its own, or delete \
+         the agent of {by} if that host is gone"
+    )]
+    EndpointInUse { host: HostName, endpoint: IpAddr, by: HostName },
+
+    #[error("the database failed: see the cause; check disk space and permissions of the database file")]
+    Database(#[from] sqlx::Error),
+    #[error(
+        "the database cannot be brought to this program's version: see the cause; an older program must not open a newer database"
+    )]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    #[error("the database holds something that this program did not write ({0}): restore it from a backup")]
+    Corrupt(String),
+    #[error("the store is closing: try again when the server is back")]
+    Closed,
+}
+
+fn list(ports: &[PortId]) -> String {
+    ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+impl From<model::Error> for Error {
+    /// What the store reads back it has written, so a value that does not parse is corruption.
+    fn from(error: model::Error) -> Self {
+        Error::Corrupt(error.to_string())
+    }
+}

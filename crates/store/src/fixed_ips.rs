@@ -1,0 +1,209 @@
+//! The addresses of ports: which subnets they come from when the request leaves that open, and their changes.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use model::{NetworkId, PortId, SubnetId};
+use sqlx::{QueryBuilder, Row as _};
+
+use crate::db::{Connection, Row, ip_bytes, ip_from};
+use crate::filter::Filter;
+use crate::types::{FixedIp, FixedIpChoice, Port};
+use crate::write::Write;
+use crate::{Error, Result, ipam, subnets};
+
+/// Where an address can come from.
+struct Place {
+    subnet: SubnetId,
+    cidr: IpNet,
+}
+
+/// Gives a new port its addresses: those chosen, or one of each IP version that the network has subnets of.
+pub(crate) async fn assign(
+    write: &mut Write<'_>,
+    port: PortId,
+    network: NetworkId,
+    choices: Option<&[FixedIpChoice]>,
+) -> Result<()> {
+    let places = places(write.db(), network).await?;
+    let Some(choices) = choices else { return assign_default(write, port, network, &places).await };
+    for (position, choice) in choices.iter().enumerate() {
+        let fixed_ip = take(write, network, &places, *choice).await?;
+        insert(write, port, position, &fixed_ip).await?;
+    }
+    Ok(())
+}
+
+/// The subnets of a network, oldest first.
+async fn places(db: &mut Connection, network: NetworkId) -> Result<Vec<Place>> {
+    let rows = sqlx::query("SELECT id, cidr FROM subnets WHERE network_id = $1 ORDER BY created_at, id")
+        .bind(network.0)
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(|row| Ok(Place { subnet: SubnetId(row.try_get("id")?), cidr: subnets::read_cidr(row)? })).collect()
+}
+
+async fn assign_default(write: &mut Write<'_>, port: PortId, network: NetworkId, places: &[Place]) -> Result<()> {
+    let (v4, v6): (Vec<&Place>, Vec<&Place>) = places.iter().partition(|place| place.cidr.addr().is_ipv4());
+    let wanted = [v4, v6].into_iter().filter(|of_version| !of_version.is_empty());
+    for (position, of_version) in wanted.enumerate() {
+        let fixed_ip = take_first_free(write, &of_version).await?.ok_or(Error::NoFreeIp(network))?;
+        insert(write, port, position, &fixed_ip).await?;
+    }
+    Ok(())
+}
+
+async fn take_first_free(write: &mut Write<'_>, places: &[&Place]) -> Result<Option<FixedIp>> {
+    for place in places {
+        if let Some(ip) = ipam::take_any(write, place.subnet).await? {
+            return Ok(Some(FixedIp { subnet_id: place.subnet, ip }));
+        }
+    }
+    Ok(None)
+}
+
+async fn take(write: &mut Write<'_>, network: NetworkId, places: &[Place], choice: FixedIpChoice) -> Result<FixedIp> {
+    let named = |id: SubnetId| {
+        let found = places.iter().find(|place| place.subnet == id);
+        found.ok_or(Error::SubnetOfOtherNetwork { network, subnet: id })
+    };
+    match choice {
+        FixedIpChoice::From(id) => {
+            let subnet_id = named(id)?.subnet;
+            let ip = ipam::take_any(write, subnet_id).await?.ok_or(Error::NoFreeIp(network))?;
+            Ok(FixedIp { subnet_id, ip })
+        }
+        FixedIpChoice::Exactly(ip, id) => {
+            let holding = places.iter().find(|place| place.cidr.contains(&ip));
+            let place = match id {
+                Some(id) => named(id)?,
+                None => holding.ok_or(Error::IpOutsideNetwork(ip))?,
+            };
+            ipam::take(write, place.subnet, &place.cidr, ip).await?;
+            Ok(FixedIp { subnet_id: place.subnet, ip })
+        }
+    }
+}
+
+/// Gives a port exactly the chosen addresses. What it has and may keep, it keeps: an address that is chosen again, and
+/// for a choice of a subnet alone any address that it has there (as Neutron).
+pub(crate) async fn change(write: &mut Write<'_>, port: &Port, choices: &[FixedIpChoice]) -> Result<()> {
+    let (kept, given_up) = keep(&port.fixed_ips, choices);
+    // first, so that they are free for the choices below
+    for fixed_ip in &given_up {
+        release(write, fixed_ip).await?;
+    }
+    let places = places(write.db(), port.network_id).await?;
+    for (position, (choice, kept)) in choices.iter().zip(kept).enumerate() {
+        if let Some(fixed_ip) = kept {
+            reposition(write, position, &fixed_ip).await?;
+        } else {
+            let fixed_ip = take(write, port.network_id, &places, *choice).await?;
+            insert(write, port.id, position, &fixed_ip).await?;
+        }
+    }
+    Ok(())
+}
+
+/// For each choice the address that already meets it, if any; and the addresses that meet none. Pure.
+fn keep(have: &[FixedIp], choices: &[FixedIpChoice]) -> (Vec<Option<FixedIp>>, Vec<FixedIp>) {
+    let mut left = have.to_vec();
+    let mut take_if =
+        |matches: &dyn Fn(&FixedIp) -> bool| left.iter().position(matches).map(|position| left.remove(position));
+    // exact choices first, so that an open one does not take the address of an exact one
+    let exact: Vec<Option<FixedIp>> = choices
+        .iter()
+        .map(|choice| match choice {
+            FixedIpChoice::Exactly(ip, subnet) => {
+                take_if(&|fixed_ip| fixed_ip.ip == *ip && subnet.is_none_or(|id| fixed_ip.subnet_id == id))
+            }
+            FixedIpChoice::From(_) => None,
+        })
+        .collect();
+    let kept = choices
+        .iter()
+        .zip(exact)
+        .map(|(choice, exact)| match choice {
+            FixedIpChoice::From(id) => take_if(&|fixed_ip| fixed_ip.subnet_id == *id),
+            FixedIpChoice::Exactly(..) => exact,
+        })
+        .collect();
+    (kept, left)
+}
+
+pub(crate) async fn release_all(write: &mut Write<'_>, port: &Port) -> Result<()> {
+    for fixed_ip in &port.fixed_ips {
+        release(write, fixed_ip).await?;
+    }
+    Ok(())
+}
+
+async fn release(write: &mut Write<'_>, fixed_ip: &FixedIp) -> Result<()> {
+    sqlx::query("DELETE FROM fixed_ips WHERE subnet_id = $1 AND ip = $2")
+        .bind(fixed_ip.subnet_id.0)
+        .bind(ip_bytes(fixed_ip.ip))
+        .execute(write.db())
+        .await?;
+    ipam::give_back(write, fixed_ip.subnet_id, fixed_ip.ip).await
+}
+
+async fn insert(write: &mut Write<'_>, port: PortId, position: usize, fixed_ip: &FixedIp) -> Result<()> {
+    let inserted = sqlx::query(
+        "INSERT INTO fixed_ips (subnet_id, ip, port_id, position) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (subnet_id, ip) DO NOTHING",
+    )
+    .bind(fixed_ip.subnet_id.0)
+    .bind(ip_bytes(fixed_ip.ip))
+    .bind(port.0)
+    .bind(i64::try_from(position).unwrap_or(i64::MAX))
+    .execute(write.db())
+    .await?;
+    if inserted.rows_affected() == 0 {
+        return Err(Error::IpInUse { subnet: fixed_ip.subnet_id, ip: fixed_ip.ip });
+    }
+    Ok(())
+}
+
+async fn reposition(write: &mut Write<'_>, position: usize, fixed_ip: &FixedIp) -> Result<()> {
+    sqlx::query("UPDATE fixed_ips SET position = $1 WHERE subnet_id = $2 AND ip = $3")
+        .bind(i64::try_from(position).unwrap_or(i64::MAX))
+        .bind(fixed_ip.subnet_id.0)
+        .bind(ip_bytes(fixed_ip.ip))
+        .execute(write.db())
+        .await?;
+    Ok(())
+}
+
+/// The addresses of the ports that match, in the order of the ports and within each in its own.
+pub(crate) async fn select(db: &mut Connection, filter: &Filter) -> Result<Vec<(PortId, FixedIp)>> {
+    let mut query = QueryBuilder::new("SELECT f.* FROM fixed_ips f JOIN ports p ON p.id = f.port_id");
+    filter.push_to(&mut query, "p");
+    query.push(" ORDER BY p.created_at, p.id, f.position");
+    query.build().fetch_all(db).await?.iter().map(read).collect()
+}
+
+fn read(row: &Row) -> Result<(PortId, FixedIp)> {
+    let ip: IpAddr = ip_from(row.try_get("ip")?)?;
+    Ok((PortId(row.try_get("port_id")?), FixedIp { subnet_id: SubnetId(row.try_get("subnet_id")?), ip }))
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn an_address_is_kept_for_the_choice_that_fits_it_best() {
+        let (a, b) = (SubnetId(Uuid::from_u128(1)), SubnetId(Uuid::from_u128(2)));
+        let ip = |last: u8| IpAddr::from([10, 0, 0, last]);
+        let of = |subnet_id, last| FixedIp { subnet_id, ip: ip(last) };
+        let have = [of(a, 1), of(a, 2), of(b, 3)];
+        // the open choice comes first, and yet leaves 10.0.0.1 to the exact one
+        let choices =
+            [FixedIpChoice::From(a), FixedIpChoice::Exactly(ip(1), None), FixedIpChoice::Exactly(ip(9), Some(a))];
+        let (kept, given_up) = keep(&have, &choices);
+        assert_eq!(kept, [Some(of(a, 2)), Some(of(a, 1)), None]);
+        assert_eq!(given_up, [of(b, 3)]);
+    }
+}

@@ -1,0 +1,281 @@
+//! Ports: made, changed and read. Their addresses are in `fixed_ips`.
+
+use model::{Change, Generation, HostName, Mac, NetworkId, PortId, PortStatus, TunnelType};
+use sqlx::{QueryBuilder, Row as _};
+
+use crate::db::{Connection, Row, attributes_from, attributes_text, mac_from, to_i64, to_u64};
+use crate::filter::Filter;
+use crate::types::{NewPort, Port, PortBinding, PortUpdate, VifType};
+use crate::write::{Touched, Write};
+use crate::{CanBind, Error, Result, Store, fixed_ips, networks};
+
+/// Random MACs to try: 2^24 are ours, so several clashes in a row mean that the network is full.
+const MAC_TRIES: usize = 16;
+
+impl Store {
+    /// The ports that match, oldest first.
+    pub async fn ports(&self, filter: &Filter) -> Result<Vec<Port>> {
+        select(&mut *self.reader().await?, filter).await
+    }
+
+    /// Makes all of them or none. Those with a host are bound at once if `can_bind` says so.
+    pub async fn create_ports(&self, ports: Vec<NewPort>, can_bind: CanBind) -> Result<Vec<Port>> {
+        self.write(move |write| {
+            Box::pin(async move {
+                let mut made = Vec::with_capacity(ports.len());
+                for port in ports {
+                    made.push(create(write, port, can_bind.as_ref()).await?);
+                }
+                Ok(made)
+            })
+        })
+        .await
+    }
+
+    pub async fn update_port(&self, id: PortId, update: PortUpdate, can_bind: CanBind) -> Result<Port> {
+        self.write(move |write| Box::pin(async move { self::update(write, id, update, can_bind.as_ref()).await })).await
+    }
+
+    pub async fn delete_port(&self, id: PortId) -> Result<()> {
+        self.write(move |write| Box::pin(async move { delete(write, id).await })).await
+    }
+}
+
+type AskBind = dyn Fn(&HostName, TunnelType) -> bool + Send + Sync;
+
+async fn create(write: &mut Write<'_>, new: NewPort, can_bind: &AskBind) -> Result<Port> {
+    let segment = networks::segment(write.db(), new.network_id).await?;
+    insert(write, &new).await?;
+    fixed_ips::assign(write, new.id, new.network_id, new.fixed_ips.as_deref()).await?;
+    if let Some(host) = new.host {
+        let vif_type = vif_type(can_bind(&host, segment.tunnel_type));
+        bind(write, new.id, &PortBinding { host, vif_type }).await?;
+    }
+    let port = get(write.db(), new.id).await?;
+    write.touch(Touched::Port(port.id), Some(Change::Port(port.to_model())));
+    Ok(port)
+}
+
+/// Inserts the row, with the MAC that was asked for or one that is free on the network.
+async fn insert(write: &mut Write<'_>, new: &NewPort) -> Result<()> {
+    if let Some(mac) = new.mac {
+        let done = insert_with(write, new, mac).await?;
+        return if done { Ok(()) } else { Err(Error::MacInUse { network: new.network_id, mac }) };
+    }
+    for _ in 0..MAC_TRIES {
+        let [.., a, b, c] = write.environment.random().to_be_bytes();
+        if insert_with(write, new, Mac([0xfa, 0x16, 0x3e, a, b, c])).await? {
+            return Ok(());
+        }
+    }
+    Err(Error::NoFreeMac(new.network_id))
+}
+
+/// False: the network has that MAC already.
+async fn insert_with(write: &mut Write<'_>, new: &NewPort, mac: Mac) -> Result<bool> {
+    let stamp = write.new_stamp();
+    let inserted = sqlx::query(
+        "INSERT INTO ports (id, network_id, project_id, name, mac, admin_state_up, device_id, device_owner, status, wired, \
+         generation, attributes, created_at, updated_at, revision_number) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, FALSE, $10, $11, $12, $13, $14) \
+         ON CONFLICT (network_id, mac) DO NOTHING",
+    )
+    .bind(new.id.0)
+    .bind(new.network_id.0)
+    .bind(&new.project_id)
+    .bind(&new.name)
+    .bind(mac.0.to_vec())
+    .bind(new.admin_state_up)
+    .bind(&new.device_id)
+    .bind(&new.device_owner)
+    .bind(PortStatus::Down.as_str())
+    // the first binding is generation 1
+    .bind(i64::from(new.host.is_some()))
+    .bind(attributes_text(&new.attributes)?)
+    .bind(stamp.created_at)
+    .bind(stamp.updated_at)
+    .bind(stamp.revision_number)
+    .execute(write.db())
+    .await?;
+    Ok(inserted.rows_affected() == 1)
+}
+
+/// Also how [`Store::bind_pending`] binds.
+pub(crate) async fn update(write: &mut Write<'_>, id: PortId, update: PortUpdate, can_bind: &AskBind) -> Result<Port> {
+    let before = get(write.db(), id).await?;
+    let mut after = before.clone();
+    after.attributes.extend(update.attributes);
+    after.name = update.name.unwrap_or(after.name);
+    after.device_id = update.device_id.unwrap_or(after.device_id);
+    after.device_owner = update.device_owner.unwrap_or(after.device_owner);
+    after.admin_state_up = update.admin_state_up.unwrap_or(after.admin_state_up);
+    after.mac = update.mac.unwrap_or(after.mac);
+    if after.mac != before.mac && before.is_bound() {
+        return Err(Error::PortBound { port: id, old: before.mac, new: after.mac });
+    }
+    if let Some(host) = update.host {
+        let segment = networks::segment(write.db(), before.network_id).await?;
+        after.binding = rebind(&before, host, |host| can_bind(host, segment.tunnel_type));
+    }
+    if after.binding != before.binding || before.admin_state_up && !after.admin_state_up {
+        // What was wired is no longer. A new generation, so that a report of the earlier wiring is told apart.
+        after.generation = before.generation.next();
+        after.wired = false;
+        after.status = PortStatus::Down;
+    }
+    save(write, &before, &after).await?;
+    if let Some(choices) = update.fixed_ips {
+        fixed_ips::change(write, &before, &choices).await?;
+    }
+    let port = get(write.db(), id).await?;
+    let change = (port.to_model() != before.to_model()).then(|| Change::Port(port.to_model()));
+    write.touch(Touched::Port(id), change);
+    Ok(port)
+}
+
+/// The binding to a host: what there is if it is bound there, else what the host's agent permits now.
+fn rebind(before: &Port, host: Option<HostName>, can_bind: impl Fn(&HostName) -> bool) -> Option<PortBinding> {
+    let host = host?;
+    match &before.binding {
+        Some(binding) if binding.host == host && binding.vif_type == VifType::Ovs => Some(binding.clone()),
+        _ => Some(PortBinding { vif_type: vif_type(can_bind(&host)), host }),
+    }
+}
+
+fn vif_type(can_bind: bool) -> VifType {
+    if can_bind { VifType::Ovs } else { VifType::BindingFailed }
+}
+
+async fn save(write: &mut Write<'_>, before: &Port, after: &Port) -> Result<()> {
+    let now = write.now;
+    let saved = sqlx::query(
+        "UPDATE ports SET name = $1, mac = $2, admin_state_up = $3, device_id = $4, device_owner = $5, status = $6, \
+         wired = $7, generation = $8, attributes = $9, updated_at = $10, revision_number = revision_number + 1 \
+         WHERE id = $11 AND NOT EXISTS (SELECT 1 FROM ports WHERE network_id = $12 AND mac = $2 AND id <> $11)",
+    )
+    .bind(&after.name)
+    .bind(after.mac.0.to_vec())
+    .bind(after.admin_state_up)
+    .bind(&after.device_id)
+    .bind(&after.device_owner)
+    .bind(after.status.as_str())
+    .bind(after.wired)
+    .bind(to_i64(after.generation.0)?)
+    .bind(attributes_text(&after.attributes)?)
+    .bind(now)
+    .bind(after.id.0)
+    .bind(after.network_id.0)
+    .execute(write.db())
+    .await?;
+    if saved.rows_affected() == 0 {
+        return Err(Error::MacInUse { network: after.network_id, mac: after.mac });
+    }
+    match &after.binding {
+        Some(binding) if after.binding != before.binding => bind(write, after.id, binding).await,
+        None if before.binding.is_some() => unbind(write, after.id).await,
+        _ => Ok(()),
+    }
+}
+
+async fn bind(write: &mut Write<'_>, port: PortId, binding: &PortBinding) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO bindings (port_id, host, vif_type) VALUES ($1, $2, $3) \
+         ON CONFLICT (port_id) DO UPDATE SET host = excluded.host, vif_type = excluded.vif_type",
+    )
+    .bind(port.0)
+    .bind(binding.host.as_str())
+    .bind(binding.vif_type.as_str())
+    .execute(write.db())
+    .await?;
+    Ok(())
+}
+
+async fn unbind(write: &mut Write<'_>, port: PortId) -> Result<()> {
+    sqlx::query("DELETE FROM bindings WHERE port_id = $1").bind(port.0).execute(write.db()).await?;
+    Ok(())
+}
+
+async fn delete(write: &mut Write<'_>, id: PortId) -> Result<()> {
+    let port = get(write.db(), id).await?;
+    fixed_ips::release_all(write, &port).await?;
+    sqlx::query("DELETE FROM ports WHERE id = $1").bind(id.0).execute(write.db()).await?;
+    write.touch(Touched::Port(id), Some(Change::PortDeleted(id)));
+    Ok(())
+}
+
+pub(crate) async fn get(db: &mut Connection, id: PortId) -> Result<Port> {
+    find(db, id).await?.ok_or(Error::PortNotFound(id))
+}
+
+pub(crate) async fn find(db: &mut Connection, id: PortId) -> Result<Option<Port>> {
+    Ok(select(db, &Filter::by_id(id.0)).await?.pop())
+}
+
+pub(crate) async fn select(db: &mut Connection, filter: &Filter) -> Result<Vec<Port>> {
+    let mut query =
+        QueryBuilder::new("SELECT p.*, b.host, b.vif_type FROM ports p LEFT JOIN bindings b ON b.port_id = p.id");
+    filter.push_to(&mut query, "p");
+    query.push(" ORDER BY p.created_at, p.id");
+    let rows = query.build().fetch_all(&mut *db).await?;
+    let mut ports = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
+
+    let mut fixed_ips = fixed_ips::select(db, filter).await?.into_iter().peekable();
+    for port in &mut ports {
+        while let Some((_, fixed_ip)) = fixed_ips.next_if(|(id, _)| *id == port.id) {
+            port.fixed_ips.push(fixed_ip);
+        }
+    }
+    Ok(ports)
+}
+
+fn read(row: &Row) -> Result<Port> {
+    Ok(Port {
+        id: PortId(row.try_get("id")?),
+        network_id: NetworkId(row.try_get("network_id")?),
+        project_id: row.try_get("project_id")?,
+        name: row.try_get("name")?,
+        mac: mac_from(row.try_get("mac")?)?,
+        admin_state_up: row.try_get("admin_state_up")?,
+        device_id: row.try_get("device_id")?,
+        device_owner: row.try_get("device_owner")?,
+        fixed_ips: Vec::new(),
+        binding: read_binding(row)?,
+        generation: Generation(to_u64(row.try_get("generation")?)?),
+        wired: row.try_get("wired")?,
+        status: row.try_get::<String, _>("status")?.parse()?,
+        attributes: attributes_from(row.try_get("attributes")?)?,
+        stamp: networks::read_stamp(row)?,
+    })
+}
+
+fn read_binding(row: &Row) -> Result<Option<PortBinding>> {
+    let Some(host) = row.try_get::<Option<String>, _>("host")? else { return Ok(None) };
+    let vif_type: String = row.try_get("vif_type")?;
+    let vif_type = [VifType::Ovs, VifType::BindingFailed]
+        .into_iter()
+        .find(|known| known.as_str() == vif_type)
+        .ok_or_else(|| Error::Corrupt(format!("\"{vif_type}\" is not a VIF type")))?;
+    Ok(Some(PortBinding { host: host.parse()?, vif_type }))
+}
+
+impl Port {
+    /// A host is asked to wire it.
+    pub fn is_bound(&self) -> bool {
+        self.binding.as_ref().is_some_and(|binding| binding.vif_type == VifType::Ovs)
+    }
+
+    /// What hosts must know of it. A binding that failed is none.
+    pub fn to_model(&self) -> model::Port {
+        let binding = self.binding.as_ref().filter(|_| self.is_bound());
+        model::Port {
+            id: self.id,
+            network: self.network_id,
+            mac: self.mac,
+            ips: self.fixed_ips.iter().map(|fixed_ip| fixed_ip.ip).collect(),
+            admin_up: self.admin_state_up,
+            binding: binding.map(|binding| model::Binding { host: binding.host.clone(), generation: self.generation }),
+            wired: self.wired,
+            status: self.status,
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! The one way to write: a transaction that numbers itself, logs what it touched and tells the followers in order.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::atomic::Ordering;
+
+use futures::future::BoxFuture;
+use model::{Change, Committed, HostName, NetworkId, PortId, Revision, SubnetId};
+use sqlx::Row as _;
+
+use crate::db::{self, Connection, Transaction, to_i64, to_u64};
+use crate::environment::Environment;
+use crate::types::{Micros, Stamp};
+use crate::{Error, Result, Store};
+
+/// An open write. Dropping it without committing undoes it.
+pub(crate) struct Write<'e> {
+    transaction: Transaction,
+    changes: Vec<Change>,
+    touched: HashSet<Touched>,
+    pub(crate) now: Micros,
+    pub(crate) environment: &'e dyn Environment,
+}
+
+/// What the change log names.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Touched {
+    Network(NetworkId),
+    Subnet(SubnetId),
+    Port(PortId),
+    Host(HostName),
+}
+
+impl Write<'_> {
+    pub(crate) fn db(&mut self) -> &mut Connection {
+        &mut self.transaction
+    }
+
+    /// Notes that an object changed, and what hosts must know of it, if anything.
+    pub(crate) fn touch(&mut self, touched: Touched, change: Option<Change>) {
+        self.touched.insert(touched);
+        self.changes.extend(change);
+    }
+
+    pub(crate) fn new_stamp(&self) -> Stamp {
+        Stamp { created_at: self.now, updated_at: self.now, revision_number: 1 }
+    }
+}
+
+impl Store {
+    /// Runs `body` in a transaction of its own. If it touched something, that becomes a revision: commit, then the
+    /// followers hear of it before the next write begins. If it fails or touched nothing, nothing is written.
+    ///
+    /// It runs as a task of its own, so that a caller who goes away cannot part a commit from its announcement.
+    pub(crate) async fn write<T, F>(&self, body: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'w> FnOnce(&'w mut Write<'_>) -> BoxFuture<'w, Result<T>> + Send + 'static,
+    {
+        let store = self.clone();
+        tokio::spawn(async move { store.write_now(body).await }).await.map_err(|_| Error::Closed)?
+    }
+
+    async fn write_now<T, F>(&self, body: F) -> Result<T>
+    where
+        F: for<'w> FnOnce(&'w mut Write<'_>) -> BoxFuture<'w, Result<T>> + Send,
+    {
+        // held to the end: one writer, and followers hear of commits in their order
+        let mut followers = self.0.followers.lock().await;
+        let mut write = Write {
+            transaction: self.0.pools.writer.begin_with(db::BEGIN).await?,
+            changes: Vec::new(),
+            touched: HashSet::new(),
+            now: self.0.environment.now(),
+            environment: self.0.environment.as_ref(),
+        };
+        let result = body(&mut write).await?;
+        if write.touched.is_empty() {
+            write.transaction.rollback().await?;
+            return Ok(result);
+        }
+        let revision = number(&mut write).await?;
+        let Write { transaction, changes, .. } = write;
+        transaction.commit().await?;
+
+        let last = Revision(self.0.revision.swap(revision.0, Ordering::AcqRel));
+        if revision != last.next() {
+            // A commit that we took for failed went through, or another process writes: the followers missed it.
+            tracing::warn!(%revision, %last, "the revision counter jumped: followers must load the state anew");
+            followers.clear();
+        }
+        let committed = Committed { revision, changes };
+        followers.retain(|follower| follower.send(committed.clone()).is_ok());
+        Ok(result)
+    }
+}
+
+/// Takes the next revision and logs what was touched under it.
+async fn number(write: &mut Write<'_>) -> Result<Revision> {
+    let counter =
+        sqlx::query("UPDATE meta SET revision = revision + 1 RETURNING revision").fetch_one(write.db()).await?;
+    let revision = Revision(to_u64(counter.try_get(0)?)?);
+    for touched in std::mem::take(&mut write.touched) {
+        sqlx::query("INSERT INTO change_log (revision, kind, object) VALUES ($1, $2, $3)")
+            .bind(to_i64(revision.0)?)
+            .bind(touched.kind())
+            .bind(touched.to_string())
+            .execute(write.db())
+            .await?;
+    }
+    Ok(revision)
+}
+
+impl Touched {
+    fn kind(&self) -> &'static str {
+        match self {
+            Touched::Network(_) => "network",
+            Touched::Subnet(_) => "subnet",
+            Touched::Port(_) => "port",
+            Touched::Host(_) => "host",
+        }
+    }
+}
+
+impl fmt::Display for Touched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Touched::Network(id) => id.fmt(f),
+            Touched::Subnet(id) => id.fmt(f),
+            Touched::Port(id) => id.fmt(f),
+            Touched::Host(name) => name.fmt(f),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+use model::{Change, Committed, Generation, PortStatus, Revision, TunnelType};
+use store::{NetworkUpdate, Store, WiredReport};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::support::{always, host, network, never, new_port, open, registration, subnet};
+
+fn drain(receiver: &mut UnboundedReceiver<Committed>) -> Vec<Committed> {
+    std::iter::from_fn(|| receiver.try_recv().ok()).collect()
+}
+
+/// State, then commits: what one who follows would know.
+fn ports(state: &Committed, commits: &[Committed]) -> Vec<model::Port> {
+    let mut ports = std::collections::BTreeMap::new();
+    for change in std::iter::once(state).chain(commits).flat_map(|committed| &committed.changes) {
+        match change {
+            Change::Port(port) => drop(ports.insert(port.id, port.clone())),
+            Change::PortDeleted(id) => drop(ports.remove(id)),
+            _ => {}
+        }
+    }
+    ports.into_values().collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_who_follows_in_the_midst_of_writes_misses_nothing() {
+    let (store, _directory) = open().await;
+    let network = network(&store, TunnelType::Vxlan).await;
+    subnet(&store, network, "10.0.0.0/16").await;
+    let writer = |store: Store| async move {
+        for _ in 0..50 {
+            let port = store.create_ports(vec![new_port(network, Some("h1"), None)], always()).await.unwrap();
+            if port[0].mac.0[5] % 3 == 0 {
+                store.delete_port(port[0].id).await.unwrap();
+            }
+        }
+    };
+    let writers: Vec<_> = (0..4).map(|_| tokio::spawn(writer(store.clone()))).collect();
+    let (state, mut receiver) = store.follow().await.unwrap();
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let commits = drain(&mut receiver);
+    assert!(commits.len() > 100, "the writers were through before anybody followed");
+    let expected: Vec<Revision> =
+        std::iter::successors(Some(state.revision.next()), |last| Some(last.next())).take(commits.len()).collect();
+    assert_eq!(commits.iter().map(|committed| committed.revision).collect::<Vec<_>>(), expected);
+    assert_eq!(commits.last().unwrap().revision, store.revision());
+    let now = store.load().await.unwrap();
+    assert_eq!(ports(&state, &commits), ports(&now, &[]));
+}
+
+#[tokio::test]
+async fn revisions_and_epoch_outlive_the_process_and_nothing_new_is_no_revision() {
+    let (store, directory) = open().await;
+    let network = network(&store, TunnelType::Gre).await;
+    let host_row = store.register_host(registration("h1", "10.0.0.1")).await.unwrap();
+    let (epoch, revision) = (store.epoch(), store.revision());
+    assert_eq!(revision, Revision(2));
+    store.close().await;
+
+    let store = Store::open(&directory.path().join("culvert.db")).await.unwrap();
+    assert_eq!((store.epoch(), store.revision()), (epoch, revision));
+    let (state, mut receiver) = store.follow().await.unwrap();
+    assert_eq!((state.revision, state.changes.len()), (revision, 2));
+    // an agent that comes back, and says nothing new
+    let again = store.register_host(registration("h1", "10.0.0.1")).await.unwrap();
+    assert_eq!(again.id, host_row.id);
+    store.heartbeat(vec![host("h1")]).await.unwrap();
+    store.bind_pending(host("h1")).await.unwrap();
+    store.set_wired(Vec::new()).await.unwrap();
+    assert_eq!((store.revision(), drain(&mut receiver)), (revision, vec![]));
+    // a new name is a revision, but nothing that hosts must know
+    let update = NetworkUpdate { name: Some("new".to_owned()), ..NetworkUpdate::default() };
+    store.update_network(network, update).await.unwrap();
+    assert_eq!(drain(&mut receiver), [Committed { revision: revision.next(), changes: vec![] }]);
+    let update = NetworkUpdate { mtu: Some(1000), ..NetworkUpdate::default() };
+    store.update_network(network, update).await.unwrap();
+    assert!(matches!(drain(&mut receiver)[..], [Committed { ref changes, .. }] if changes.len() == 1));
+}
+
+#[tokio::test]
+async fn a_failed_write_is_no_revision_and_leaves_nothing() {
+    let (store, _directory) = open().await;
+    let network = network(&store, TunnelType::Vxlan).await;
+    subnet(&store, network, "10.0.0.0/30").await;
+    let (state, mut receiver) = store.follow().await.unwrap();
+    // two addresses for three ports
+    let three = (0..3).map(|_| new_port(network, None, None)).collect();
+    assert!(matches!(store.create_ports(three, never()).await, Err(store::Error::NoFreeIp(_))));
+    assert_eq!(store.revision(), state.revision);
+    assert_eq!(ports(&store.load().await.unwrap(), &drain(&mut receiver)), []);
+    let two = (0..2).map(|_| new_port(network, None, None)).collect();
+    assert_eq!(store.create_ports(two, never()).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_does_not_part_a_commit_from_its_announcement() {
+    let (store, _directory) = open().await;
+    let network = network(&store, TunnelType::Vxlan).await;
+    let (state, mut receiver) = store.follow().await.unwrap();
+    for _ in 0..50 {
+        let call = store.create_ports(vec![new_port(network, None, None)], never());
+        // polled once, then dropped
+        let _ = tokio::time::timeout(std::time::Duration::ZERO, call).await;
+    }
+    // the next write waits for those that are under way
+    store.create_ports(vec![new_port(network, None, None)], never()).await.unwrap();
+    let commits = drain(&mut receiver);
+    assert_eq!(commits.len(), 51, "the calls that nobody waited for were carried out");
+    let now = store.load().await.unwrap();
+    assert_eq!(now.revision.0 - state.revision.0, commits.len() as u64);
+    assert_eq!(ports(&state, &commits), ports(&now, &[]));
+}
+
+#[tokio::test]
+async fn reports_count_only_for_the_binding_that_they_are_of() {
+    let (store, _directory) = open().await;
+    let network = network(&store, TunnelType::Vxlan).await;
+    let made = vec![new_port(network, Some("h1"), None), new_port(network, None, None)];
+    let made = store.create_ports(made, always()).await.unwrap();
+    let (bound, unbound) = (made[0].id, made[1].id);
+    let report = |port, generation| WiredReport { port, generation: Generation(generation), wired: true };
+    let reports =
+        vec![report(bound, 0), report(bound, 2), report(unbound, 0), report(model::PortId(uuid::Uuid::nil()), 1)];
+    let revision = store.revision();
+    assert_eq!(store.set_wired(reports.clone()).await.unwrap(), reports);
+    store.set_status(vec![(bound, PortStatus::Active), (unbound, PortStatus::Build)]).await.unwrap();
+    assert_eq!(store.revision(), revision, "all of it was stale");
+
+    assert_eq!(store.record(vec![report(bound, 1)], vec![(bound, PortStatus::Active)]).await.unwrap(), []);
+    assert_eq!(store.revision(), revision.next(), "one transaction");
+    let port = store.ports(&store::Filter::by_id(bound.0)).await.unwrap().pop().unwrap();
+    assert_eq!((port.wired, port.status), (true, PortStatus::Active));
+}
