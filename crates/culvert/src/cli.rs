@@ -1,6 +1,11 @@
 //! What can be typed after `culvert`: one file per verb.
 
+mod admin;
+mod explain;
 mod lab;
+mod server;
+mod status;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -16,12 +21,21 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Server(server::Args),
+    Status(status::Args),
+    Watch(watch::Args),
+    #[command(subcommand)]
+    Explain(explain::Verb),
     Lab(lab::Args),
 }
 
 impl Cli {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         match self.verb {
+            Verb::Server(args) => args.run().await,
+            Verb::Status(args) => args.run().await,
+            Verb::Watch(args) => args.run().await,
+            Verb::Explain(verb) => verb.run().await,
             Verb::Lab(args) => args.run().await,
         }
     }

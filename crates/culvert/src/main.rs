@@ -1,6 +1,9 @@
 //! The one binary of Culvert: a control plane for L2 overlay networks on Open vSwitch.
 
 mod cli;
+mod logging;
+mod settings;
+mod signals;
 
 use std::process::ExitCode;
 

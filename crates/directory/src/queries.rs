@@ -78,6 +78,11 @@ impl Directory {
         self.hosts.get(host).is_some_and(|state| state.plugged.contains(&port))
     }
 
+    /// Hosts on which an interface with the port's id is plugged, bound there or not.
+    pub fn plugged_on(&self, port: PortId) -> &[HostName] {
+        self.plugged.get(&port).map_or(&[], Vec::as_slice)
+    }
+
     /// The published entry of a port, and its host.
     pub fn entry(&self, port: PortId) -> Option<(&HostName, &Entry)> {
         self.networks.get(&self.ports.get(&port)?.network)?.entries.get(port)

@@ -5,6 +5,7 @@
 
 mod concurrency;
 mod errors;
+mod hub;
 mod networks;
 mod openstack_client;
 mod ports;

@@ -1,0 +1,61 @@
+//! The way of the operator's verbs to the server: HTTP over its admin socket.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use reqwest::{Client, RequestBuilder, Response};
+use server::admin::report::Refusal;
+
+/// What every verb that asks the server takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Socket {
+    /// The server's admin socket, in its run directory
+    #[arg(long, value_name = "PATH", env = "CULVERT_SOCKET", default_value = "/run/culvert/server.sock")]
+    socket: PathBuf,
+}
+
+/// How a verb prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Output {
+    /// For people
+    Table,
+    /// For programs
+    Json,
+}
+
+impl Socket {
+    pub(crate) async fn get(&self, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Response> {
+        self.send(|client| client.get(url(path)).query(query)).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &impl serde::Serialize) -> anyhow::Result<Response> {
+        self.send(|client| client.post(url(path)).json(body)).await
+    }
+
+    async fn send(&self, request: impl FnOnce(&Client) -> RequestBuilder) -> anyhow::Result<Response> {
+        let client =
+            Client::builder().unix_socket(self.socket.clone()).build().context("cannot make an HTTP client")?;
+        let sent = request(&client).send().await;
+        let answer = match sent {
+            Ok(answer) => answer,
+            Err(error) if error.is_connect() => bail!(
+                "no server answers at {}: start one with `culvert server`, or name its socket with --socket",
+                self.socket.display()
+            ),
+            Err(error) => return Err(error).context("the server did not answer"),
+        };
+        if answer.status().is_success() {
+            return Ok(answer);
+        }
+        let status = answer.status();
+        match answer.json::<Refusal>().await {
+            Ok(refusal) => bail!("{}", refusal.error),
+            Err(_) => bail!("the server answered {status}: is this its admin socket?"),
+        }
+    }
+}
+
+/// The host part of the address means nothing on a Unix socket.
+fn url(path: &str) -> String {
+    format!("http://culvert{path}")
+}

@@ -1,0 +1,76 @@
+use std::process::ExitCode;
+
+use crate::logging::Logging;
+use crate::settings::{Component, Kind, Layers, Opt};
+use crate::signals;
+
+/// Run the server: REST API, database, and the stream to every agent
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  culvert server --check-config
+  culvert server --database /tmp/culvert.db --run-dir /tmp/culvert")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    layers: Layers<Server>,
+    #[command(flatten)]
+    logging: Logging,
+}
+
+impl Args {
+    pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
+        let settings = self.layers.load()?;
+        settings.check()?;
+        if self.layers.check_only {
+            println!("the settings are right");
+            return Ok(ExitCode::SUCCESS);
+        }
+        self.logging.start()?;
+        server::run(settings, signals::shutdown()?).await?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The server's settings, as `culvert server` takes them.
+#[derive(Debug)]
+pub(crate) struct Server;
+
+impl Component for Server {
+    type Settings = server::Settings;
+    const NAME: &'static str = "server";
+    #[rustfmt::skip]
+    const OPTIONS: &'static [Opt] = &[
+        Opt { name: "api-listen", kind: Kind::Text, value: "ADDRESS:PORT", help: "Where the REST API listens" },
+        Opt { name: "agents-listen", kind: Kind::Text, value: "ADDRESS:PORT", help: "Where agents connect" },
+        Opt { name: "insecure-listen", kind: Kind::Switch, value: "BOOL", help:
+            "Listen beyond loopback though nothing authenticates the peers: only on a network that you trust" },
+        Opt { name: "database", kind: Kind::Text, value: "PATH", help: "The SQLite file; made if it is missing" },
+        Opt { name: "run-dir", kind: Kind::Text, value: "DIRECTORY", help: "Where the admin socket server.sock lies" },
+        Opt { name: "gre-keys", kind: Kind::Text, value: "FIRST-LAST", help:
+            "Tunnel keys for GRE networks that ask for none" },
+        Opt { name: "vxlan-keys", kind: Kind::Text, value: "FIRST-LAST", help:
+            "Tunnel keys (VNIs) for VXLAN networks that ask for none" },
+        Opt { name: "default-tunnel-type", kind: Kind::Text, value: "gre|vxlan", help:
+            "The type of networks that ask for none" },
+        Opt { name: "underlay-mtu", kind: Kind::Number, value: "BYTES", help:
+            "MTU of the underlay; networks get this less the overhead of their tunnel type" },
+        Opt { name: "active-waits-for-propagation", kind: Kind::Switch, value: "BOOL", help:
+            "Whether a port becomes ACTIVE only when every interested host knows of it" },
+        Opt { name: "propagation-bound-ms", kind: Kind::Number, value: "MILLISECONDS", help:
+            "How long ACTIVE waits for slow hosts at most" },
+        Opt { name: "alive-bound-ms", kind: Kind::Number, value: "MILLISECONDS", help:
+            "How long a host whose stream is gone still counts as alive" },
+        Opt { name: "tombstones", kind: Kind::Number, value: "COUNT", help:
+            "Removed entries remembered for each network, so that an agent that returns gets only what changed" },
+    ];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_setting_is_an_option() {
+        crate::settings::options_match_fields::<Server>(&server::Settings::default());
+    }
+}

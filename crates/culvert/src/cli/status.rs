@@ -1,0 +1,121 @@
+use std::fmt::Display;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
+use server::admin::report::{Host, Network, Port, Problem, Status};
+
+use super::admin::{Output, Socket};
+
+/// Show hosts (alive, endpoint, revision, lag), networks and ports
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    output: Output,
+    #[command(flatten)]
+    socket: Socket,
+}
+
+impl Args {
+    pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
+        let answer = self.socket.get("/status", &[]).await?.text().await.context("the server's answer broke off")?;
+        match self.output {
+            Output::Json => println!("{answer}"),
+            Output::Table => {
+                println!("{}", tables(&serde_json::from_str(&answer).context("the server's answer is not a status")?));
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn tables(report: &Status) -> String {
+    let hosts = table(
+        ["HOST", "ALIVE", "ENDPOINT", "TUNNELS", "REVISION", "LAG", "NETWORKS"],
+        report.hosts.iter().map(host_row),
+    );
+    let networks =
+        table(["NETWORK", "NAME", "SEGMENT", "MTU", "PORTS", "HOSTS"], report.networks.iter().map(network_row));
+    let ports =
+        table(["PORT", "NAME", "MAC", "FIXED IPS", "HOST", "PLUGGED", "STATUS"], report.ports.iter().map(port_row));
+    let problems = report
+        .hosts
+        .iter()
+        .flat_map(|host| host.problems.iter().map(move |problem| [host.name.to_string(), about(problem)]));
+    let problems = table(["PROBLEM ON", ""], problems);
+    let server = format!("{}, revision {}", report.server.software, report.server.revision);
+    [server, hosts, networks, ports, problems].join("\n\n").trim_end().to_owned()
+}
+
+fn host_row(host: &Host) -> [String; 7] {
+    let alive = match (host.alive, host.connected) {
+        (true, true) => "yes",
+        (true, false) => "yes (stream just lost)",
+        (false, _) => "no",
+    };
+    let lag = match (host.revision, host.lag.len()) {
+        (None, _) => "-".to_owned(),
+        (_, 0) => "none".to_owned(),
+        (_, behind) => format!("{behind} networks"),
+    };
+    [
+        host.name.to_string(),
+        alive.to_owned(),
+        host.endpoint.to_string(),
+        list(&host.tunnel_types),
+        host.revision.map_or("-".to_owned(), |revision| revision.to_string()),
+        lag,
+        host.networks.to_string(),
+    ]
+}
+
+fn network_row(network: &Network) -> [String; 6] {
+    [
+        network.id.to_string(),
+        network.name.clone(),
+        network.segment.to_string(),
+        network.mtu.to_string(),
+        network.ports.to_string(),
+        list(&network.hosts),
+    ]
+}
+
+fn port_row(port: &Port) -> [String; 7] {
+    let status = match (port.vif_type.as_str(), port.admin_up) {
+        ("binding_failed", _) => format!("{} (binding failed)", port.status),
+        (_, false) => format!("{} (administratively down)", port.status),
+        _ => port.status.to_string(),
+    };
+    [
+        port.id.to_string(),
+        port.name.clone(),
+        port.mac.to_string(),
+        list(&port.ips),
+        port.host.as_ref().map_or("-".to_owned(), ToString::to_string),
+        list(&port.plugged),
+        status,
+    ]
+}
+
+fn about(problem: &Problem) -> String {
+    format!("{}: {}", problem.about, problem.reason)
+}
+
+fn list<T: Display>(items: &[T]) -> String {
+    if items.is_empty() {
+        return "-".to_owned();
+    }
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Nothing at all if there are no rows.
+fn table<const N: usize>(header: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_header(header).add_rows(rows);
+    if table.is_empty() {
+        return String::new();
+    }
+    table.trim_fmt()
+}

@@ -1,0 +1,74 @@
+//! Which hosts count as alive: those with a stream, and those whose stream is gone for less than the bound.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use model::{HostName, TunnelType};
+use tokio::time::Instant;
+use tracing::info;
+
+use crate::hosts::{HostState, Hosts};
+
+/// Keeps the view that REST reads.
+#[derive(Debug)]
+pub(crate) struct Alive {
+    hosts: Hosts,
+    bound: Duration,
+    /// Hosts without a stream that still count as alive, and until when.
+    leaving: BTreeMap<HostName, Instant>,
+}
+
+impl Alive {
+    pub(crate) fn new(hosts: Hosts, bound: Duration) -> Self {
+        Alive { hosts, bound, leaving: BTreeMap::new() }
+    }
+
+    /// At the server's start: hosts that the last server heard of a moment ago get the bound to come back, so that a
+    /// restart does not make the binding of a new port fail. `clock`: microseconds since 1970.
+    pub(crate) fn heard_of_before(&mut self, hosts: &[store::Host], clock: i64, now: Instant) {
+        // Heartbeats are written once in each bound.
+        let recent = i64::try_from(self.bound.as_micros()).unwrap_or(i64::MAX).saturating_mul(2);
+        for host in hosts.iter().filter(|host| clock.saturating_sub(host.heartbeat_at) < recent) {
+            self.connected(&host.name, host.tunnel_types.clone());
+            self.disconnected(&host.name, now);
+        }
+    }
+
+    pub(crate) fn connected(&mut self, host: &HostName, tunnel_types: Vec<TunnelType>) {
+        self.leaving.remove(host);
+        self.hosts.set(host.clone(), HostState { alive: true, tunnel_types });
+    }
+
+    pub(crate) fn disconnected(&mut self, host: &HostName, now: Instant) {
+        self.leaving.insert(host.clone(), now + self.bound);
+    }
+
+    /// The host is deleted.
+    pub(crate) fn forget(&mut self, host: &HostName) {
+        self.leaving.remove(host);
+        self.hosts.remove(host);
+    }
+
+    pub(crate) fn is_alive(&self, host: &HostName) -> bool {
+        self.hosts.get(host).is_some_and(|state| state.alive)
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.leaving.values().min().copied()
+    }
+
+    /// Hosts whose bound has elapsed are dead from now on. Their ports and entries stay.
+    pub(crate) fn expire(&mut self, now: Instant) {
+        let hosts = &self.hosts;
+        self.leaving.retain(|host, until| {
+            if *until > now {
+                return true;
+            }
+            info!(%host, "host is not alive: no stream within the bound; its ports stay as they are");
+            if let Some(state) = hosts.get(host) {
+                hosts.set(host.clone(), HostState { alive: false, ..state });
+            }
+            false
+        });
+    }
+}

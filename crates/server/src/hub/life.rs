@@ -1,0 +1,140 @@
+//! Port life: `DOWN`, plugged → `BUILD`, wired and propagated (or the bound has elapsed) → `ACTIVE`.
+//!
+//! Derived from the directory whenever a port's facts change, never from the order of events; what differs from the
+//! store's record goes to the writer.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use directory::propagation::{Late, Propagation};
+use directory::{Directory, Dirty};
+use model::{HostName, NetworkId, Port, PortId, PortStatus, Revision};
+use store::WiredReport;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use crate::writer::Writer;
+
+#[derive(Debug)]
+pub(crate) struct Life {
+    propagation: Propagation,
+    /// Ports in it, as it does not tell.
+    waiting: BTreeSet<PortId>,
+    writer: Writer,
+    bound: Duration,
+    start: Instant,
+}
+
+/// Who has confirmed what: the sessions, as far as port life needs them.
+pub(crate) trait Confirmations {
+    /// Whether the host is connected and has yet to confirm this network up to this revision.
+    fn lags(&self, host: &HostName, network: NetworkId, revision: Revision) -> bool;
+}
+
+impl Life {
+    /// `bound`: how long ACTIVE waits for other hosts; zero: not at all.
+    pub(crate) fn new(writer: Writer, bound: Duration) -> Self {
+        let (propagation, waiting) = (Propagation::default(), BTreeSet::new());
+        Life { propagation, waiting, writer, bound, start: Instant::now() }
+    }
+
+    /// Derives again where each port is whose facts may have changed.
+    pub(crate) fn refresh(&mut self, dirty: &Dirty, directory: &Directory, sessions: &impl Confirmations) {
+        for id in dirty.ports.iter().chain(dirty.published.keys()).copied().collect::<BTreeSet<_>>() {
+            let Some(port) = directory.port(id) else {
+                self.stop(id);
+                continue;
+            };
+            match directory.status(port) {
+                PortStatus::Down => self.down(port),
+                // Until its host has sent an inventory nothing is known of it, and nothing is concluded.
+                PortStatus::Build if port.wired && is_plugged(port, directory) => {
+                    let published = dirty.published.get(&id).map(|(_, revision)| *revision);
+                    if published.is_some() || !self.waiting.contains(&id) {
+                        self.wait(port, published.unwrap_or(directory.revision()), directory, sessions);
+                    }
+                }
+                PortStatus::Build => {
+                    self.stop(id);
+                    self.record(port, PortStatus::Build);
+                }
+                PortStatus::Active => self.stop(id),
+            }
+        }
+    }
+
+    pub(crate) fn confirmed(&mut self, host: &HostName, network: NetworkId, revision: Revision) {
+        let done = self.propagation.confirmed(host, network, revision);
+        self.active(done);
+    }
+
+    pub(crate) fn uninterested(&mut self, host: &HostName, network: NetworkId) {
+        let done = self.propagation.uninterested(host, network);
+        self.active(done);
+    }
+
+    /// An agent that is not connected is not waited for.
+    pub(crate) fn disconnected(&mut self, host: &HostName) {
+        let done = self.propagation.disconnected(host);
+        self.active(done);
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.propagation.next_deadline().map(|deadline| self.start + deadline)
+    }
+
+    pub(crate) fn expire(&mut self, now: Instant) {
+        for Late { port, network, revision, laggards } in self.propagation.expired(now - self.start) {
+            let laggards = laggards.iter().map(HostName::as_str).collect::<Vec<_>>().join(", ");
+            warn!(%port, %network, %revision, laggards, "port is ACTIVE though these hosts have not confirmed it");
+            self.active(vec![port]);
+        }
+    }
+
+    fn wait(&mut self, port: &Port, revision: Revision, directory: &Directory, sessions: &impl Confirmations) {
+        let own = port.binding.as_ref().map(|binding| &binding.host);
+        let others = directory.interested(port.network).filter(|host| Some(*host) != own);
+        let laggards: Vec<HostName> = if self.bound.is_zero() {
+            Vec::new()
+        } else {
+            others.filter(|host| sessions.lags(host, port.network, revision)).cloned().collect()
+        };
+        let deadline = self.start.elapsed() + self.bound;
+        self.waiting.insert(port.id);
+        if self.propagation.published(port.id, port.network, revision, laggards, deadline) {
+            self.active(vec![port.id]);
+        } else {
+            self.record(port, PortStatus::Build);
+        }
+    }
+
+    fn down(&mut self, port: &Port) {
+        self.stop(port.id);
+        if let Some(binding) = port.binding.as_ref().filter(|_| port.wired) {
+            info!(port = %port.id, host = %binding.host, "port is no longer plugged: its entries go");
+            self.writer.wired(WiredReport { port: port.id, generation: binding.generation, wired: false });
+        }
+        self.record(port, PortStatus::Down);
+    }
+
+    fn active(&mut self, ports: Vec<PortId>) {
+        for port in ports {
+            self.waiting.remove(&port);
+            self.writer.status(port, PortStatus::Active);
+        }
+    }
+
+    fn stop(&mut self, port: PortId) {
+        if self.waiting.remove(&port) {
+            self.propagation.withdrawn(port);
+        }
+    }
+
+    fn record(&self, port: &Port, status: PortStatus) {
+        self.writer.status_from(port.status, port.id, status);
+    }
+}
+
+fn is_plugged(port: &Port, directory: &Directory) -> bool {
+    port.binding.as_ref().is_some_and(|binding| directory.is_plugged(&binding.host, port.id))
+}

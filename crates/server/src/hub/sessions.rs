@@ -1,0 +1,167 @@
+//! The open streams, by connection and by host.
+
+use std::collections::{BTreeSet, HashMap};
+
+use directory::{Directory, HostDirty};
+use model::{HostName, NetworkId, Revision};
+use sync::messages::{Question, ToAgent, ToServer};
+use sync::server::{Closing, ConnectionId, Effect, Outbound, Session};
+use tokio::sync::mpsc;
+use tracing::debug;
+
+use super::life::Confirmations;
+
+/// Bytes that one agent may be given at a time, about. More waits in the directory, not in a queue.
+const BUDGET: usize = 256 << 10;
+/// Messages that wait for someone who watches; who is slower than that is let go.
+const WATCHED: usize = 1024;
+
+#[derive(Debug, Default)]
+pub(crate) struct Sessions {
+    open: HashMap<ConnectionId, Seat>,
+    by_host: HashMap<HostName, ConnectionId>,
+    /// Those that may have something to send.
+    due: BTreeSet<ConnectionId>,
+    watchers: HashMap<HostName, Vec<mpsc::Sender<ToAgent>>>,
+}
+
+#[derive(Debug)]
+struct Seat {
+    session: Session,
+    outbound: Outbound,
+    /// The connection has taken all that it was given.
+    room: bool,
+}
+
+impl Sessions {
+    pub(crate) fn insert(&mut self, id: ConnectionId, session: Session, outbound: Outbound, room: bool) {
+        self.by_host.insert(session.host().clone(), id);
+        self.open.insert(id, Seat { session, outbound, room });
+        self.due.insert(id);
+    }
+
+    /// A host's stream ends, by our will. Returns whether it had one.
+    pub(crate) fn close(&mut self, host: &HostName, closing: Closing) -> bool {
+        let Some(seat) = self.by_host.remove(host).and_then(|id| self.open.remove(&id)) else { return false };
+        seat.outbound.close(closing);
+        true
+    }
+
+    pub(crate) fn close_all(&mut self, closing: &Closing) {
+        self.by_host.clear();
+        for (_, seat) in self.open.drain() {
+            seat.outbound.close(closing.clone());
+        }
+    }
+
+    /// A stream is gone. Returns its host, unless another stream of the host has taken its place.
+    pub(crate) fn closed(&mut self, id: ConnectionId) -> Option<HostName> {
+        let seat = self.open.remove(&id)?;
+        let host = seat.session.host().clone();
+        (self.by_host.get(&host) == Some(&id)).then(|| self.by_host.remove(&host))?;
+        Some(host)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    pub(crate) fn of(&self, host: &HostName) -> Option<&Session> {
+        Some(&self.open.get(self.by_host.get(host)?)?.session)
+    }
+
+    pub(crate) fn hosts(&self) -> impl Iterator<Item = HostName> {
+        self.by_host.keys().cloned()
+    }
+
+    pub(crate) fn on_message(
+        &mut self,
+        id: ConnectionId,
+        message: ToServer,
+        directory: &mut Directory,
+    ) -> Option<(HostName, Vec<Effect>)> {
+        let seat = self.open.get_mut(&id)?;
+        self.due.insert(id);
+        let effects = seat.session.on_message(message, directory);
+        Some((seat.session.host().clone(), effects))
+    }
+
+    pub(crate) fn room(&mut self, id: ConnectionId) {
+        if let Some(seat) = self.open.get_mut(&id) {
+            seat.room = true;
+            self.due.insert(id);
+        }
+    }
+
+    pub(crate) fn mark(&mut self, host: &HostName, changed: &HostDirty) {
+        let Some(id) = self.by_host.get(host) else { return };
+        if let Some(seat) = self.open.get_mut(id) {
+            seat.session.mark(changed);
+            self.due.insert(*id);
+        }
+    }
+
+    pub(crate) fn mark_endpoints(&mut self) {
+        for (id, seat) in &mut self.open {
+            seat.session.mark_endpoints();
+            self.due.insert(*id);
+        }
+    }
+
+    /// Asks a host; false if it has no stream.
+    pub(crate) fn ask(&mut self, host: &HostName, question: Question) -> bool {
+        let Some(id) = self.by_host.get(host) else { return false };
+        let Some(seat) = self.open.get_mut(id) else { return false };
+        seat.session.ask(question);
+        self.due.insert(*id);
+        true
+    }
+
+    pub(crate) fn watch(&mut self, host: HostName) -> mpsc::Receiver<ToAgent> {
+        let (sender, receiver) = mpsc::channel(WATCHED);
+        self.watchers.entry(host).or_default().push(sender);
+        receiver
+    }
+
+    /// Sends what there is to those that have room. Who has none says so when it has.
+    pub(crate) fn drain(&mut self, directory: &Directory) -> Vec<(HostName, Vec<Effect>)> {
+        let mut effects = Vec::new();
+        for id in std::mem::take(&mut self.due) {
+            let Some(seat) = self.open.get_mut(&id) else { continue };
+            if !seat.room || !seat.session.has_work() {
+                continue;
+            }
+            let drained = seat.session.drain(directory, BUDGET);
+            let host = seat.session.host();
+            if !drained.messages.is_empty() {
+                show(&mut self.watchers, host, &drained.messages);
+                seat.room = false;
+                if !seat.outbound.send(drained.messages) {
+                    debug!(%host, "the stream is gone: what was to be sent waits for the next");
+                }
+            }
+            if !drained.effects.is_empty() {
+                effects.push((host.clone(), drained.effects));
+            }
+        }
+        effects
+    }
+
+    pub(crate) fn confirmed_up_to(&self, host: &HostName, network: NetworkId) -> Option<Revision> {
+        self.of(host)?.confirmed_up_to(network)
+    }
+}
+
+impl Confirmations for Sessions {
+    fn lags(&self, host: &HostName, network: NetworkId, revision: Revision) -> bool {
+        self.of(host).is_some_and(|session| !session.confirmed(network, revision))
+    }
+}
+
+fn show(watchers: &mut HashMap<HostName, Vec<mpsc::Sender<ToAgent>>>, host: &HostName, messages: &[ToAgent]) {
+    let Some(watching) = watchers.get_mut(host) else { return };
+    watching.retain(|watcher| messages.iter().all(|message| watcher.try_send(message.clone()).is_ok()));
+    if watching.is_empty() {
+        watchers.remove(host);
+    }
+}

@@ -1,0 +1,105 @@
+//! What operators ask over the admin socket.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use reqwest::{Client, Method, StatusCode};
+use serde_json::{Value, json};
+use server::admin::report::Status;
+
+use super::world::{World, eventually};
+
+async fn status(world: &World) -> Status {
+    serde_json::from_value(world.admin(Method::GET, "/status", None).await.1).unwrap()
+}
+
+#[tokio::test]
+async fn status_shows_hosts_networks_and_ports() {
+    let world = World::new().await;
+    let [compute1, mut compute2, network] = world.hosts().await;
+    let a = world.network("gre", 6, "81.1.180.0/24").await;
+    let gateway = world.port(&a, "network", "fa:16:3e:87:40:f3", &["81.1.180.1"]).await;
+    network.plug(&gateway).await;
+    world.active(&gateway).await;
+    compute2.cut();
+    network.lag();
+    let port = world.port(&a, "compute1", "fa:16:3e:b3:e7:7a", &["81.1.180.8"]).await;
+    compute1.plug(&port).await;
+    eventually("the port is published", || network.knows("fa:16:3e:b3:e7:7a").is_some()).await;
+    world.until(&port, "status", "BUILD").await;
+    world.fence(&compute1).await;
+
+    let status = status(&world).await;
+    let host = |name: &str| status.hosts.iter().find(|host| host.name.as_str() == name).unwrap();
+    assert_eq!(status.hosts.len(), 3);
+    assert!(host("compute1").alive && host("compute1").connected && host("compute1").lag.is_empty());
+    assert_eq!(host("compute1").revision, Some(status.server.revision));
+    assert_eq!(host("compute1").endpoint.to_string(), "10.0.1.31");
+    assert_eq!(host("compute1").software, "test agent");
+    assert!(host("compute2").alive && !host("compute2").connected, "gone for less than the bound");
+    assert_eq!(host("compute2").revision, None);
+    assert_eq!(host("network").lag, [a.parse().unwrap()]);
+    assert!(host("network").revision < Some(status.server.revision));
+    let shown = &status.networks[0];
+    assert_eq!((shown.name.as_str(), shown.segment.to_string(), shown.ports), ("n", "gre 6".to_owned(), 2));
+    assert_eq!(shown.hosts.iter().map(ToString::to_string).collect::<Vec<_>>(), ["compute1", "network"]);
+    let shown = status.ports.iter().find(|shown| shown.id.to_string() == port).unwrap();
+    assert_eq!((shown.status.as_str(), shown.wired, shown.vif_type.as_str()), ("BUILD", true, "ovs"));
+}
+
+#[tokio::test]
+async fn watch_streams_what_is_sent_to_a_host_in_neutrons_form() {
+    let world = World::new().await;
+    let [compute1, _, network] = world.hosts().await;
+    let a = world.network("gre", 6, "81.1.180.0/24").await;
+    let gateway = world.port(&a, "network", "fa:16:3e:87:40:f3", &["81.1.180.1"]).await;
+    network.plug(&gateway).await;
+    world.active(&gateway).await;
+
+    let client = Client::builder().unix_socket(world.admin_socket()).build().unwrap();
+    let mut watch = client.get("http://culvert/watch?host=compute1").send().await.unwrap();
+    let port = world.port(&a, "compute1", "fa:16:3e:b3:e7:7a", &["81.1.180.8"]).await;
+    compute1.plug(&port).await;
+    let first = watch.chunk().await.unwrap().unwrap();
+    let said: Value = serde_json::from_slice(&first).unwrap();
+    assert!(first.ends_with(b"\n"));
+    let ports = json!({"10.0.1.21": [["00:00:00:00:00:00", "0.0.0.0"], ["fa:16:3e:87:40:f3", "81.1.180.1"]]});
+    let fdb = json!({a: {"segment_id": 6, "network_type": "gre", "ports": ports}});
+    assert_eq!(said, json!({"method": "add_fdb_entries", "fdb_entries": fdb}));
+
+    // One who begins later is not told again what the host has, only what changes.
+    world.active(&port).await;
+    let mut later = client.get("http://culvert/watch?host=compute1").send().await.unwrap();
+    world.delete(&gateway).await;
+    let said: Value = serde_json::from_slice(&later.chunk().await.unwrap().unwrap()).unwrap();
+    assert_eq!(said, json!({"method": "remove_fdb_entries", "fdb_entries": fdb}));
+}
+
+#[tokio::test]
+async fn a_question_that_cannot_be_answered_says_why() {
+    let world = World::new().await;
+    let [mut compute1, compute2, _] = world.hosts().await;
+    let ask = |host: &str| Some(json!({"host": host, "tunnel_type": "vxlan", "key": 6}));
+    let (code, answer) = world.admin(Method::POST, "/explain/drop", ask("nowhere")).await;
+    assert_eq!(code, StatusCode::NOT_FOUND);
+    assert!(answer["error"].as_str().unwrap().contains("no host named nowhere"), "{answer}");
+    let (code, answer) = world.admin(Method::GET, "/watch?host=nowhere", None).await;
+    assert_eq!(code, StatusCode::NOT_FOUND, "{answer}");
+    compute1.cut();
+    world.until_connected("compute1", false).await;
+    let (code, answer) = world.admin(Method::POST, "/explain/drop", ask("compute1")).await;
+    assert_eq!(code, StatusCode::CONFLICT, "{answer}");
+    // The control.
+    let (code, answer) = world.admin(Method::POST, "/explain/drop", ask(compute2.name.as_str())).await;
+    assert_eq!(code, StatusCode::OK, "{answer}");
+    assert!(answer["explanation"].as_str().unwrap().contains("Vxlan"), "{answer}");
+}
+
+#[tokio::test]
+async fn the_socket_is_the_operators_alone_and_a_live_servers_is_not_taken_away() {
+    let world = World::new().await;
+    let mode = std::fs::metadata(world.admin_socket()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let refused = world.start_another().await.unwrap_err().to_string();
+    assert!(refused.contains("another server"), "{refused}");
+    assert_eq!(world.admin(Method::GET, "/status", None).await.0, StatusCode::OK);
+}
