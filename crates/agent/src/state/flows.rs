@@ -1,0 +1,184 @@
+//! From the rows that may differ to flow-mods, in the order in which nothing breaks on the way.
+
+use openflow::{Flow, FlowMod, PortNo};
+use pipeline::{Bridge, Cookie, Kind, Op, PatchPorts, Row, Scope, plan};
+
+use super::HostState;
+use super::switch::Batch;
+use crate::events::{Command, Level};
+
+/// Flow-mods of one batch. Bounds what is held in memory; the rest goes into the next batch.
+const BATCH: usize = 4096;
+/// Flow-mods up to which a batch takes effect in one moment, as a bundle. A larger one would stop forwarding for too
+/// long (measured on OVS 3.1: 150 ms for 100,000) and is sent plain, stage by stage.
+const BUNDLE: usize = 500;
+
+impl HostState {
+    /// The number of the last change of what is wanted; see [`HostState::is_confirmed`].
+    pub(super) fn change(&self) -> u64 {
+        self.change
+    }
+
+    /// Both switches have confirmed all that was wanted as of this change.
+    pub(super) fn is_confirmed(&self, change: u64) -> bool {
+        [&self.integration, &self.tunnel].iter().all(|switch| switch.is_ready() && switch.confirmed >= change)
+    }
+
+    /// What both switches hold has been read and compared.
+    pub(super) fn is_adopted(&self) -> bool {
+        self.is_confirmed(1)
+    }
+
+    pub(super) fn settle_flows(&mut self) {
+        if self.pipeline.is_dirty() {
+            self.change += 1;
+            for row in self.pipeline.take_dirty() {
+                let switch = self.switch(row.bridge());
+                switch.refused.remove(&row);
+                switch.pending.insert(row);
+            }
+        }
+        // Without the patch ports everything would look unwanted.
+        if self.facts.patch_ports().is_some() && self.wiring.surveyed {
+            self.apply(Bridge::Integration);
+            self.apply(Bridge::Tunnel);
+        }
+    }
+
+    /// What is known to be complete may have become more: the orphans are looked at again.
+    pub(super) fn review_orphans(&mut self) {
+        for switch in [&mut self.integration, &mut self.tunnel] {
+            switch.pending.extend(&switch.orphans);
+        }
+    }
+
+    /// Removes what the switch learned towards a tunnel port, which is about to go.
+    pub(super) fn unlearn_port(&mut self, port: PortNo) -> u64 {
+        let learned = FlowMod::delete(None, openflow::Match::any())
+            .cookie(Cookie::plain(Kind::Learned).to_u64(), Cookie::KIND_MASK)
+            .out_port(port);
+        self.tunnel.unlearn.push(learned);
+        self.change += 1;
+        self.change
+    }
+
+    fn apply(&mut self, bridge: Bridge) {
+        let switch = self.switch(bridge);
+        if !switch.is_ready() || switch.under_way.is_some() {
+            return;
+        }
+        let rows = std::mem::take(&mut switch.pending);
+        let (ops, rest) = self.compare(bridge, &rows);
+        let mut mods = Vec::with_capacity(ops.len());
+        let mut sent = Vec::with_capacity(ops.len());
+        for op in ops {
+            if let Some(flow_mod) = self.enact(&op) {
+                mods.push(flow_mod);
+                sent.push(op);
+            }
+        }
+        let change = self.change;
+        let switch = self.switch(bridge);
+        switch.pending = rest;
+        let change = if switch.pending.is_empty() {
+            mods.append(&mut switch.unlearn);
+            change
+        } else {
+            switch.confirmed
+        };
+        if mods.is_empty() {
+            switch.confirmed = change;
+            return;
+        }
+        switch.under_way = Some(Batch { ops: sent, change });
+        let (session, together) = (switch.session(), switch.bundles() && mods.len() <= BUNDLE);
+        self.commands.push(Command::Apply { bridge, session, mods, together });
+    }
+
+    /// The steps from what is installed to what is wanted, as many as one batch takes, and the rows that are left.
+    fn compare(
+        &mut self,
+        bridge: Bridge,
+        rows: &std::collections::BTreeSet<Row>,
+    ) -> (Vec<Op>, std::collections::BTreeSet<Row>) {
+        let switch = self.switch(bridge);
+        let known = switch.confirmed > 0;
+        let orphans = std::mem::take(&mut switch.orphans);
+        let refused = &self.switch(bridge).refused;
+        let candidates = rows.iter().filter(|row| !refused.contains(row)).copied();
+        // At first every row that nobody wants is an orphan; later only what was one then.
+        let may_remove = |row: &Row| (known && !orphans.contains(row)) || self.is_settled(row.scope());
+        let mut plan = plan(&self.pipeline, &self.installed, candidates, may_remove);
+        let rest = plan.ops.split_off(plan.ops.len().min(BATCH)).iter().map(|op| op.row).collect();
+        let untouched = orphans.into_iter().filter(|row| !rows.contains(row));
+        let orphans = untouched.chain(plan.held).collect::<std::collections::BTreeSet<_>>();
+        for row in &orphans {
+            if let Scope::Vlan(vlan) = row.scope()
+                && self.pipeline.network_at(vlan).is_none()
+            {
+                self.vlans.found(vlan);
+            }
+        }
+        self.switch(bridge).orphans = orphans;
+        (plan.ops, rest)
+    }
+
+    /// Enough is known to say that a row of this scope, found on a switch and not wanted, is nobody's.
+    fn is_settled(&self, scope: Scope) -> bool {
+        match scope {
+            Scope::Base => true,
+            Scope::Local(port) => !self.wiring.is_kept_port(port),
+            Scope::Vlan(vlan) => match self.pipeline.network_at(vlan) {
+                Some(network) => self.link.is_complete(network) && !self.wiring.is_kept_network(network),
+                None => self.link.host_complete(),
+            },
+            Scope::Segment(_) | Scope::Tunnel(_) => self.link.host_complete(),
+        }
+    }
+
+    /// The flow-mod of a step; from here on its effect counts as installed, until the switch says otherwise.
+    fn enact(&mut self, op: &Op) -> Option<FlowMod> {
+        if let Some(removal) = op.removal() {
+            self.installed.remove(&op.row);
+            let Flow { table, ref matching, .. } = removal.flow;
+            let delete = if removal.strict {
+                FlowMod::delete_strict(&removal.flow)
+            } else {
+                FlowMod::delete(Some(table), matching.clone())
+            };
+            return Some(match removal.cookie {
+                Some((cookie, mask)) => delete.cookie(cookie, mask),
+                None => delete,
+            });
+        }
+        let flow = op.flow(&self.pipeline)?;
+        self.installed.insert(op.row, &flow);
+        Some(FlowMod::add(flow))
+    }
+
+    /// The switch cannot write `arp_op` (OVS before 2.1). `false`: that is known already.
+    pub(super) fn lose_responder(&mut self, reason: &str) -> bool {
+        let lost = self.pipeline.modes().arp_responder();
+        if lost {
+            self.pipeline.lose_responder();
+            self.say(
+                Level::Warn,
+                format!(
+                    "Open vSwitch cannot turn ARP requests into replies ({reason}): the responder is off on this host, ARP \
+                     requests are flooded to every host of the network; Open vSwitch 2.1 or later can"
+                ),
+            );
+        }
+        lost
+    }
+
+    /// Hands the patch ports and others' ports to the pipeline.
+    pub(super) fn settle_ports_of_others(&mut self) {
+        self.pipeline.set_patch_ports(PatchPorts { on_int: self.facts.patch_tun, on_tun: self.facts.patch_int });
+        let gone: Vec<_> = self.foreign.difference(&self.facts.foreign).copied().collect();
+        let new: Vec<_> = self.facts.foreign.difference(&self.foreign).copied().collect();
+        gone.iter().for_each(|port| self.pipeline.remove_foreign_port(*port));
+        new.iter().for_each(|port| self.pipeline.set_foreign_port(*port));
+        self.foreign.clone_from(&self.facts.foreign);
+    }
+}
