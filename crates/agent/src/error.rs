@@ -40,6 +40,8 @@ pub enum Error {
     ParseFile { path: PathBuf, source: Box<dyn std::error::Error + Send + Sync> },
     #[error("{path}: {reason}")]
     StaticFile { path: PathBuf, reason: String },
+    #[error("the host cannot be set up as told")]
+    Pipeline(#[from] pipeline::Error),
     #[error("cannot listen for {0}")]
     Signal(&'static str, #[source] std::io::Error),
 }

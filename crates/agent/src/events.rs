@@ -1,9 +1,9 @@
 //! What the host state hears, and what it asks for.
 
-use openflow::Flow;
+use openflow::{Flow, PortNo};
 use ovsdb::Update;
 use ovsdb::codec::Operation;
-use pipeline::{Bridge, Op};
+use pipeline::{Bridge, Removal};
 use sync::messages::{ToAgent, ToServer};
 
 /// Something happened outside. Nothing in it says what to do: the state compares and decides.
@@ -23,20 +23,37 @@ pub enum Database {
     Update(Update),
     Lost,
     /// The outcome of a [`Command::Transact`]: the `next_cfg` that it set, or why it was refused.
-    Done { id: u64, result: Result<Option<i64>, String> },
+    Done {
+        id: u64,
+        result: Result<Option<i64>, String>,
+    },
 }
 
 /// From a bridge's management socket. `session` counts connections, so that what an old one says is told apart.
 #[derive(Debug)]
 pub enum Switch {
-    Connected { session: u64, features: Features },
-    Lost { session: u64, reason: String },
+    Connected {
+        session: u64,
+        features: Features,
+    },
+    Lost {
+        session: u64,
+        reason: String,
+    },
     /// A part of the answer to [`Command::Dump`].
-    Flows { session: u64, flows: Vec<Flow> },
+    Flows {
+        session: u64,
+        flows: Vec<Flow>,
+    },
     /// All of it.
-    Dumped { session: u64 },
+    Dumped {
+        session: u64,
+    },
     /// Every flow of a [`Command::Apply`] is in and confirmed by a barrier, but for those named.
-    Applied { session: u64, refused: Vec<Refused> },
+    Applied {
+        session: u64,
+        refused: Vec<Refused>,
+    },
 }
 
 /// What a switch can do beyond OpenFlow 1.3.
@@ -66,14 +83,38 @@ pub enum Server {
 /// What the state asks for.
 #[derive(Debug)]
 pub enum Command {
-    Transact { id: u64, operations: Vec<Operation> },
+    Transact {
+        id: u64,
+        operations: Vec<Operation>,
+    },
     /// The database's copy is broken: fetch it anew.
     Refetch,
-    Dump { bridge: Bridge, session: u64 },
+    Dump {
+        bridge: Bridge,
+        session: u64,
+    },
     /// One such command per bridge is under way at a time. `together`: as one bundle, if the switch takes it.
-    Apply { bridge: Bridge, session: u64, ops: Vec<Op>, together: bool },
+    Apply {
+        bridge: Bridge,
+        session: u64,
+        mods: Vec<Mod>,
+        together: bool,
+    },
     Send(ToServer),
     Say(Level, String),
+}
+
+/// One change of a bridge's flows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mod {
+    /// Takes the place of a flow with the same match.
+    Add(Flow),
+    Remove(Removal),
+    /// Removes all that the switch learned towards a port.
+    Unlearn {
+        cookie: (u64, u64),
+        port: PortNo,
+    },
 }
 
 /// How much a line of the log matters.
@@ -83,4 +124,3 @@ pub enum Level {
     Warn,
     Error,
 }
-

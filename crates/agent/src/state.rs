@@ -7,6 +7,7 @@ mod base;
 mod database;
 mod facts;
 mod flows;
+mod held;
 mod reports;
 mod server;
 mod switch;
@@ -14,10 +15,11 @@ mod tunnels;
 mod vlans;
 mod wiring;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::NetworkId;
-use pipeline::{Bridge, Modes, State};
+use openflow::PortNo;
+use pipeline::{Bridge, Installed, Modes, State};
 use sync::messages::{NetworkInfo, PortOrder};
 
 use crate::events::{Command, Event, Level};
@@ -36,10 +38,16 @@ use wiring::Wiring;
 pub struct HostState {
     config: Config,
     pipeline: State,
+    /// What the switches hold, as far as they have confirmed it or are being told.
+    installed: Installed,
+    /// Counts changes of what is wanted.
+    change: u64,
     database: Database,
     facts: Facts,
     integration: Switch,
     tunnel: Switch,
+    /// Others' ports, as the pipeline has been told.
+    foreign: BTreeSet<PortNo>,
     vlans: Vlans,
     tunnels: Tunnels,
     wiring: Wiring,
@@ -58,10 +66,13 @@ impl HostState {
             .flood_limit(config.flood_limit);
         Ok(HostState {
             pipeline: State::new(modes),
+            installed: Installed::default(),
+            change: 0,
             database: Database::default(),
             facts: Facts::default(),
-            integration: Switch::new(Bridge::Integration),
-            tunnel: Switch::new(Bridge::Tunnel),
+            foreign: BTreeSet::new(),
+            integration: Switch::new(),
+            tunnel: Switch::new(),
             vlans: Vlans::new(config.local_vlans)?,
             tunnels: Tunnels::default(),
             wiring: Wiring::default(),
@@ -80,7 +91,10 @@ impl HostState {
             Event::Database(event) => self.on_database(event),
             Event::Switch(bridge, event) => self.on_switch(bridge, event),
             Event::Server(event) => self.on_server(event),
-            Event::Retry => self.database.retry(),
+            Event::Retry => {
+                self.database.retry();
+                self.wiring.stale = true;
+            }
         }
     }
 
@@ -88,13 +102,18 @@ impl HostState {
     ///
     /// Nothing is asked for twice: what is under way counts as outstanding until its outcome is handed in.
     pub fn settle(&mut self) -> Vec<Command> {
-        if self.database.is_current() {
-            self.settle_base();
-            self.settle_wiring();
-            self.settle_tunnels();
+        loop {
+            if self.database.is_current() {
+                self.settle_base();
+                self.settle_wiring();
+                self.settle_tunnels();
+            }
+            self.settle_flows();
+            // A VLAN that became free may be just what a port waits for.
+            if !self.settle_vlans() {
+                break;
+            }
         }
-        self.settle_flows();
-        self.settle_vlans();
         self.settle_reports();
         std::mem::take(&mut self.commands)
     }
@@ -110,3 +129,6 @@ impl HostState {
         self.commands.push(Command::Say(level, text.into()));
     }
 }
+
+#[cfg(test)]
+mod tests;

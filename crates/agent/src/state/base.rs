@@ -18,7 +18,13 @@ impl HostState {
         }
         match self.base() {
             Ok(transaction) => self.transact(Purpose::Base, transaction.into_operations()),
-            Err(error) => self.say(Level::Error, error.to_string()),
+            Err(error) => {
+                let text = error.to_string();
+                if self.database.base_error.as_ref() != Some(&text) {
+                    self.say(Level::Error, text.clone());
+                    self.database.base_error = Some(text);
+                }
+            }
         }
     }
 

@@ -20,6 +20,8 @@ pub(super) struct Database {
     under_way: BTreeMap<u64, Purpose>,
     /// Purposes that failed: not tried again before [`Database::retry`].
     failed: Vec<Purpose>,
+    /// Why the bridges cannot be made, as the log was told.
+    pub(super) base_error: Option<String>,
 }
 
 /// What a transaction is for. At most one of a purpose is under way; what comes up meanwhile goes into the next one.
@@ -81,6 +83,7 @@ impl HostState {
                 self.database.under_way.clear();
                 self.database.failed.clear();
                 self.wiring.forget_writes();
+                self.forget_deletions();
             }
             events::Database::Update(update) => match self.database.replica.apply(&update) {
                 Ok(changes) => {
@@ -114,6 +117,9 @@ impl HostState {
                 Purpose::RemoveTunnels => "tunnel ports cannot be removed",
             };
             self.say(Level::Error, format!("{what}: {reason}"));
+            if purpose == Purpose::RemoveTunnels {
+                self.forget_deletions();
+            }
             self.database.failed.push(purpose);
         }
     }

@@ -140,6 +140,12 @@ impl Facts {
         }
     }
 
+    /// Every tag in use on the integration bridge.
+    pub(crate) fn tags(&self) -> impl Iterator<Item = u16> {
+        let plugged = self.plugged.values().chain(&self.doubles).filter_map(Plugged::tag);
+        plugged.chain(self.foreign_tags.iter().copied())
+    }
+
     pub(crate) fn patch_ports(&self) -> Option<(PortNo, PortNo)> {
         Some((self.patch_tun?, self.patch_int?))
     }
@@ -184,7 +190,10 @@ pub(crate) fn marks(network: NetworkId, segment: Segment, vlan: LocalVlan) -> BT
 }
 
 fn port_number(interface: &Interface) -> Option<PortNo> {
-    interface.ofport.filter(|number| (1..RESERVED_PORTS).contains(number)).and_then(|number| PortNo::try_from(number).ok())
+    interface
+        .ofport
+        .filter(|number| (1..RESERVED_PORTS).contains(number))
+        .and_then(|number| PortNo::try_from(number).ok())
 }
 
 fn tunnel_of(interface: &Interface) -> Option<Tunnel> {

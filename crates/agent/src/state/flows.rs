@@ -1,11 +1,13 @@
 //! From the rows that may differ to flow-mods, in the order in which nothing breaks on the way.
 
-use openflow::{Flow, FlowMod, PortNo};
-use pipeline::{Bridge, Cookie, Kind, Op, PatchPorts, Row, Scope, plan};
+use std::collections::BTreeSet;
+
+use openflow::PortNo;
+use pipeline::{Bridge, Cookie, Kind, Op, PatchPorts, Removal, Row, Scope, State, plan};
 
 use super::HostState;
 use super::switch::Batch;
-use crate::events::{Command, Level};
+use crate::events::{Command, Level, Mod};
 
 /// Flow-mods of one batch. Bounds what is held in memory; the rest goes into the next batch.
 const BATCH: usize = 4096;
@@ -38,6 +40,9 @@ impl HostState {
                 switch.pending.insert(row);
             }
         }
+        if self.link.host_complete() {
+            self.remove_strays();
+        }
         // Without the patch ports everything would look unwanted.
         if self.facts.patch_ports().is_some() && self.wiring.surveyed {
             self.apply(Bridge::Integration);
@@ -54,12 +59,23 @@ impl HostState {
 
     /// Removes what the switch learned towards a tunnel port, which is about to go.
     pub(super) fn unlearn_port(&mut self, port: PortNo) -> u64 {
-        let learned = FlowMod::delete(None, openflow::Match::any())
-            .cookie(Cookie::plain(Kind::Learned).to_u64(), Cookie::KIND_MASK)
-            .out_port(port);
-        self.tunnel.unlearn.push(learned);
+        let cookie = (Cookie { kind: Kind::Learned, object: 0 }.to_u64(), Cookie::KIND_MASK);
+        self.tunnel.removals.push(Mod::Unlearn { cookie, port });
         self.change += 1;
         self.change
+    }
+
+    /// Flows of ours, of no form that we use: an earlier release's, or a stock agent's that was here before.
+    fn remove_strays(&mut self) {
+        let ready = self.integration.is_ready() && self.tunnel.is_ready();
+        if !ready {
+            return;
+        }
+        let strays = self.installed.take_strays();
+        self.change += u64::from(!strays.is_empty());
+        for (bridge, flow) in strays {
+            self.switch(bridge).removals.push(Mod::Remove(Removal { flow, strict: true, cookie: None }));
+        }
     }
 
     fn apply(&mut self, bridge: Bridge) {
@@ -72,8 +88,8 @@ impl HostState {
         let mut mods = Vec::with_capacity(ops.len());
         let mut sent = Vec::with_capacity(ops.len());
         for op in ops {
-            if let Some(flow_mod) = self.enact(&op) {
-                mods.push(flow_mod);
+            if let Some(change) = self.enact(&op) {
+                mods.push(change);
                 sent.push(op);
             }
         }
@@ -81,7 +97,7 @@ impl HostState {
         let switch = self.switch(bridge);
         switch.pending = rest;
         let change = if switch.pending.is_empty() {
-            mods.append(&mut switch.unlearn);
+            mods.append(&mut switch.removals);
             change
         } else {
             switch.confirmed
@@ -96,22 +112,18 @@ impl HostState {
     }
 
     /// The steps from what is installed to what is wanted, as many as one batch takes, and the rows that are left.
-    fn compare(
-        &mut self,
-        bridge: Bridge,
-        rows: &std::collections::BTreeSet<Row>,
-    ) -> (Vec<Op>, std::collections::BTreeSet<Row>) {
+    fn compare(&mut self, bridge: Bridge, rows: &BTreeSet<Row>) -> (Vec<Op>, BTreeSet<Row>) {
         let switch = self.switch(bridge);
         let known = switch.confirmed > 0;
         let orphans = std::mem::take(&mut switch.orphans);
-        let refused = &self.switch(bridge).refused;
+        let refused = std::mem::take(&mut switch.refused);
         let candidates = rows.iter().filter(|row| !refused.contains(row)).copied();
         // At first every row that nobody wants is an orphan; later only what was one then.
         let may_remove = |row: &Row| (known && !orphans.contains(row)) || self.is_settled(row.scope());
         let mut plan = plan(&self.pipeline, &self.installed, candidates, may_remove);
         let rest = plan.ops.split_off(plan.ops.len().min(BATCH)).iter().map(|op| op.row).collect();
         let untouched = orphans.into_iter().filter(|row| !rows.contains(row));
-        let orphans = untouched.chain(plan.held).collect::<std::collections::BTreeSet<_>>();
+        let orphans = untouched.chain(plan.held).collect::<BTreeSet<_>>();
         for row in &orphans {
             if let Scope::Vlan(vlan) = row.scope()
                 && self.pipeline.network_at(vlan).is_none()
@@ -119,7 +131,8 @@ impl HostState {
                 self.vlans.found(vlan);
             }
         }
-        self.switch(bridge).orphans = orphans;
+        let switch = self.switch(bridge);
+        (switch.orphans, switch.refused) = (orphans, refused);
         (plan.ops, rest)
     }
 
@@ -137,39 +150,49 @@ impl HostState {
     }
 
     /// The flow-mod of a step; from here on its effect counts as installed, until the switch says otherwise.
-    fn enact(&mut self, op: &Op) -> Option<FlowMod> {
+    fn enact(&mut self, op: &Op) -> Option<Mod> {
         if let Some(removal) = op.removal() {
             self.installed.remove(&op.row);
-            let Flow { table, ref matching, .. } = removal.flow;
-            let delete = if removal.strict {
-                FlowMod::delete_strict(&removal.flow)
-            } else {
-                FlowMod::delete(Some(table), matching.clone())
-            };
-            return Some(match removal.cookie {
-                Some((cookie, mask)) => delete.cookie(cookie, mask),
-                None => delete,
-            });
+            return Some(Mod::Remove(removal));
         }
         let flow = op.flow(&self.pipeline)?;
         self.installed.insert(op.row, &flow);
-        Some(FlowMod::add(flow))
+        Some(Mod::Add(flow))
     }
 
     /// The switch cannot write `arp_op` (OVS before 2.1). `false`: that is known already.
     pub(super) fn lose_responder(&mut self, reason: &str) -> bool {
-        let lost = self.pipeline.modes().arp_responder();
-        if lost {
-            self.pipeline.lose_responder();
-            self.say(
-                Level::Warn,
-                format!(
-                    "Open vSwitch cannot turn ARP requests into replies ({reason}): the responder is off on this host, ARP \
-                     requests are flooded to every host of the network; Open vSwitch 2.1 or later can"
-                ),
-            );
+        if !self.pipeline.modes().arp_responder() {
+            return false;
         }
-        lost
+        let modes = self.pipeline.modes().clone().without_arp_op();
+        let before = std::mem::replace(&mut self.pipeline, State::new(modes));
+        self.teach_pipeline(&before);
+        self.say(
+            Level::Warn,
+            format!(
+                "Open vSwitch cannot turn ARP requests into replies ({reason}): the responder is off on this host, ARP \
+                 requests are flooded to every host of the network; Open vSwitch 2.1 or later can"
+            ),
+        );
+        true
+    }
+
+    /// Tells a new pipeline all that is known.
+    fn teach_pipeline(&mut self, before: &State) {
+        for (network, segment, vlan) in self.vlans.places() {
+            // The same places did not clash before.
+            let _ = self.pipeline.set_network(network, segment, vlan);
+        }
+        for network in self.link.known_networks() {
+            self.pipeline.apply_entries(network, before.entries(network).collect(), &[]);
+        }
+        for (id, port) in self.wiring.ports_in_effect() {
+            self.pipeline.set_local_port(id, port.clone());
+        }
+        self.pipeline.set_patch_ports(PatchPorts { on_int: self.facts.patch_tun, on_tun: self.facts.patch_int });
+        self.foreign.iter().for_each(|port| self.pipeline.set_foreign_port(*port));
+        self.pipeline.set_tunnel_ports(self.tunnels.told().map(|(tunnel, port)| (tunnel, Some(port))));
     }
 
     /// Hands the patch ports and others' ports to the pipeline.

@@ -2,20 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use openflow::FlowMod;
 use pipeline::{Bridge, Op, Row};
 
 use super::HostState;
-use crate::events::{self, Command, Level, Refused};
+use crate::events::{self, Command, Level, Mod, Refused};
 
 #[derive(Debug)]
 pub(super) struct Switch {
-    pub(super) bridge: Bridge,
     pub(super) phase: Phase,
     /// Rows to compare with what is installed.
     pub(super) pending: BTreeSet<Row>,
-    /// Removals of what the switch learned, which is no row.
-    pub(super) unlearn: Vec<FlowMod>,
+    /// Removals of what is no row: learned towards a tunnel port that goes, or of no form that we use.
+    pub(super) removals: Vec<Mod>,
     /// Rows found here that nobody wants, as far as is known: not to be removed before what they belong to is complete.
     pub(super) orphans: BTreeSet<Row>,
     pub(super) under_way: Option<Batch>,
@@ -38,19 +36,18 @@ pub(super) enum Phase {
 /// Flow-mods that the switch has not confirmed yet.
 #[derive(Debug)]
 pub(super) struct Batch {
-    /// In the order sent; removals of what was learned come after them.
+    /// In the order sent; removals of what is no row come after them.
     pub(super) ops: Vec<Op>,
     /// The change that the switch is at once this is in.
     pub(super) change: u64,
 }
 
 impl Switch {
-    pub(super) fn new(bridge: Bridge) -> Self {
+    pub(super) fn new() -> Self {
         Switch {
-            bridge,
             phase: Phase::Down,
             pending: BTreeSet::new(),
-            unlearn: Vec::new(),
+            removals: Vec::new(),
             orphans: BTreeSet::new(),
             under_way: None,
             confirmed: 0,
@@ -76,6 +73,7 @@ impl Switch {
     fn forget(&mut self, phase: Phase) {
         self.phase = phase;
         self.pending.clear();
+        self.removals.clear();
         self.orphans.clear();
         self.under_way = None;
         self.confirmed = 0;
@@ -104,8 +102,7 @@ impl HostState {
             }
             events::Switch::Lost { session, reason } if session >= current => {
                 let was_up = self.switch(bridge).phase != Phase::Down;
-                self.switch(bridge).forget(Phase::Down);
-                self.installed.clear(bridge);
+                self.forget(bridge, Phase::Down);
                 if was_up {
                     self.say(Level::Warn, format!("{bridge} is not connected: {reason}; its flows stay as they are"));
                 }
@@ -127,9 +124,14 @@ impl HostState {
         }
     }
 
-    fn dump(&mut self, bridge: Bridge) {
-        self.switch(bridge).forget(Phase::Dumping);
+    fn forget(&mut self, bridge: Bridge, phase: Phase) {
+        self.switch(bridge).forget(phase);
         self.installed.clear(bridge);
+        self.tunnels.stay();
+    }
+
+    fn dump(&mut self, bridge: Bridge) {
+        self.forget(bridge, Phase::Dumping);
         let session = self.switch(bridge).session;
         self.commands.push(Command::Dump { bridge, session });
     }

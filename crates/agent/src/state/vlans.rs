@@ -85,27 +85,32 @@ impl HostState {
     /// No port here needs the network any more: its rows go, and its VLAN once they are gone.
     pub(super) fn give_up(&mut self, network: NetworkId) {
         if let Some((_, vlan)) = self.vlans.places.remove(&network) {
-            self.pipeline.withdraw_network(network);
+            // Its entries stay: should a port of it be plugged again before the server has heard, they are needed.
+            let entries = self.pipeline.entries(network).collect();
+            self.pipeline.remove_network(network);
+            self.pipeline.apply_entries(network, entries, &[]);
             self.vlans.retiring.insert(vlan);
         }
     }
 
-    /// Sets free the VLANs that nothing on the host uses any more: no row on a switch, no tag of a port.
-    pub(super) fn settle_vlans(&mut self) {
+    /// Sets free the VLANs that nothing on the host uses any more: no row on a switch, no tag of a port. Says whether
+    /// there were any.
+    pub(super) fn settle_vlans(&mut self) -> bool {
         if self.vlans.retiring.is_empty() || !self.database.is_current() || !self.is_confirmed(self.change()) {
-            return;
+            return false;
         }
         let mut busy: BTreeSet<LocalVlan> = self.facts.tags().filter_map(|tag| LocalVlan::new(tag).ok()).collect();
-        busy.extend(self.tunnel.rows().filter_map(|row| match row.scope() {
+        // All rows that are not orphans have gone with the change that took them.
+        busy.extend(self.tunnel.orphans.iter().filter_map(|row| match row.scope() {
             Scope::Vlan(vlan) => Some(vlan),
             _ => None,
         }));
         let free: Vec<_> = self.vlans.retiring.iter().filter(|vlan| !busy.contains(vlan)).copied().collect();
-        for vlan in free {
-            self.vlans.retiring.remove(&vlan);
-            self.vlans.pool.release(vlan);
-            // A port that found no VLAN may have this one.
-            self.wiring.stale = true;
+        for vlan in &free {
+            self.vlans.retiring.remove(vlan);
+            self.vlans.pool.release(*vlan);
         }
+        self.wiring.stale |= !free.is_empty();
+        !free.is_empty()
     }
 }
