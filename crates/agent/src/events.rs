@@ -75,9 +75,10 @@ pub struct Refused {
 /// From the server, or from what stands for it.
 #[derive(Debug)]
 pub enum Server {
-    Connected,
-    Lost { reason: String },
+    /// A stream is being opened: say hello.
+    Opening,
     Message(ToAgent),
+    Lost,
 }
 
 /// What the state asks for.
@@ -101,6 +102,10 @@ pub enum Command {
         together: bool,
     },
     Send(ToServer),
+    /// End the stream to the server, and open another after a while.
+    HangUp {
+        reason: String,
+    },
     Say(Level, String),
 }
 

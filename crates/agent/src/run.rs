@@ -1,13 +1,14 @@
-use std::future::Future;
 use std::net::UdpSocket;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ovsdb::Endpoint;
 use pipeline::Bridge;
 use sync::messages::ToServer;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::events::{Command, Event, Level};
@@ -25,8 +26,8 @@ const MESSAGES: usize = 16 << 10;
 /// How soon what the database refused is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Runs the agent until `shutdown` comes true. It leaves all flows and ports as they are: forwarding goes on.
-pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+/// Runs the agent until `shutdown` is cancelled. It leaves all flows and ports as they are: forwarding goes on.
+pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Error> {
     info!(host = %config.host, local_ip = %config.local_ip, "agent {} starts", env!("CARGO_PKG_VERSION"));
     if UdpSocket::bind((config.local_ip, 0)).is_err() {
         warn!(local_ip = %config.local_ip, "no interface of this host has this address (yet): tunnels need it");
@@ -34,8 +35,9 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     let mut state = HostState::new(config.clone(), boot_id())?;
     let (sender, mut events) = mpsc::channel(EVENTS);
     let (messages, outgoing) = mpsc::channel(MESSAGES);
+    let hang_up = Arc::new(Notify::new());
     let link = match config.source.clone() {
-        Source::Server(address) => server::start(address, sender.clone(), outgoing),
+        Source::Server(address) => server::start(address, sender.clone(), outgoing, hang_up.clone()),
         Source::StaticFile(path) => {
             let content = StaticFile::read(&path)?;
             let reload = signal(SignalKind::hangup()).map_err(|source| Error::Signal("SIGHUP", source))?;
@@ -48,14 +50,14 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         integration: switch::start(Bridge::Integration, socket(&config.integration_bridge), sender.clone()),
         tunnel: switch::start(Bridge::Tunnel, socket(&config.tunnel_bridge), sender.clone()),
         messages: Some(messages),
+        hang_up,
     };
 
     let mut retry = interval(RETRY);
     retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    tokio::pin!(shutdown);
     loop {
         let event = tokio::select! {
-            () = &mut shutdown => break,
+            () = shutdown.cancelled() => break,
             Some(event) = events.recv() => event,
             _ = retry.tick() => Event::Retry,
         };
@@ -82,6 +84,7 @@ struct Outside {
     integration: mpsc::UnboundedSender<switch::Order>,
     tunnel: mpsc::UnboundedSender<switch::Order>,
     messages: Option<mpsc::Sender<ToServer>>,
+    hang_up: Arc<Notify>,
 }
 
 impl Outside {
@@ -97,8 +100,14 @@ impl Outside {
             Command::Send(message) => {
                 let full = self.messages.as_ref().is_some_and(|messages| messages.try_send(message).is_err());
                 if full {
-                    error!("the server takes no messages: this one is lost, and said again with the next stream");
+                    // What is lost with this message is said again on the next stream.
+                    error!("the server takes no messages: beginning another stream");
+                    self.hang_up.notify_one();
                 }
+            }
+            Command::HangUp { reason } => {
+                error!(reason, "what the server sent is of no use: beginning another stream");
+                self.hang_up.notify_one();
             }
             Command::Say(Level::Info, text) => info!("{text}"),
             Command::Say(Level::Warn, text) => warn!("{text}"),

@@ -7,7 +7,6 @@ mod base;
 mod database;
 mod facts;
 mod flows;
-mod held;
 mod reports;
 mod server;
 mod switch;
@@ -91,10 +90,7 @@ impl HostState {
             Event::Database(event) => self.on_database(event),
             Event::Switch(bridge, event) => self.on_switch(bridge, event),
             Event::Server(event) => self.on_server(event),
-            Event::Retry => {
-                self.database.retry();
-                self.wiring.stale = true;
-            }
+            Event::Retry => self.on_retry(),
         }
     }
 

@@ -5,9 +5,9 @@ mod file;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{Digest, Entry, Epoch, Generation, NetworkId, Revision};
+use model::{Entry, Epoch, Generation, NetworkId, Revision};
 use sync::messages::{
-    Complete, Endpoints, HostComplete, Order, Orders, PortOrder, Snapshot, ToAgent, ToServer, Welcome, Wire,
+    Complete, Endpoints, HostComplete, Order, Orders, PortOrder, Snapshot, Sum, ToAgent, ToServer, Welcome, Wire,
 };
 use uuid::Uuid;
 
@@ -134,14 +134,11 @@ impl StaticFeed {
         let mut messages: Vec<_> = parts
             .into_iter()
             .enumerate()
-            .map(|(at, part)| ToAgent::Snapshot(Snapshot { network, first: at == 0, entries: part.to_vec() }))
+            .map(|(at, part)| {
+                ToAgent::Snapshot(Snapshot { network, first: at == 0, entries: part.to_vec(), removes: Vec::new() })
+            })
             .collect();
-        messages.push(ToAgent::Complete(Complete {
-            network,
-            revision: self.revision,
-            count: u32::try_from(entries.len()).unwrap_or(u32::MAX),
-            digest: Digest::of(entries),
-        }));
+        messages.push(ToAgent::Complete(Complete { network, revision: self.revision, sum: Sum::of(entries) }));
         messages
     }
 
@@ -211,7 +208,7 @@ mod tests {
     }
 
     fn seen(inventory: bool, present: &[&str], gone: &[&str]) -> ToServer {
-        let interface = |id: &&str| Interface { id: (*id).to_owned(), order_held: Revision::ZERO, wired: None };
+        let interface = |id: &&str| Interface { id: (*id).to_owned(), order_held: None, wired: None };
         ToServer::Interfaces(Interfaces {
             inventory,
             present: present.iter().map(interface).collect(),

@@ -1,9 +1,10 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use model::Backoff;
 use sync::agent::{Receiver, Sender, connect};
 use sync::messages::ToServer;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tracing::{info, warn};
 
 use crate::events::{Event, Server};
@@ -17,14 +18,17 @@ pub(crate) fn start(
     address: String,
     events: mpsc::Sender<Event>,
     messages: mpsc::Receiver<ToServer>,
+    hang_up: Arc<Notify>,
 ) -> tokio::task::JoinHandle<()> {
-    tokio::spawn(Link { address, events, messages }.run())
+    tokio::spawn(Link { address, events, messages, hang_up }.run())
 }
 
 struct Link {
     address: String,
     events: mpsc::Sender<Event>,
     messages: mpsc::Receiver<ToServer>,
+    /// The state wants another stream.
+    hang_up: Arc<Notify>,
 }
 
 /// The state is gone: so is the need for a stream.
@@ -74,6 +78,10 @@ impl Link {
         let ended = loop {
             tokio::select! {
                 ended = &mut reader => break ended.unwrap_or_else(|_| Ok("the reader failed".to_owned())),
+                () = self.hang_up.notified() => {
+                    reader.abort();
+                    break Ok("the agent ended the stream".to_owned());
+                }
                 message = self.messages.recv() => match message {
                     Some(message) => if let Err(end) = self.pass(&sender, message).await {
                         reader.abort();

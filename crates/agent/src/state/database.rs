@@ -18,7 +18,7 @@ pub(super) struct Database {
     complete: bool,
     next_id: u64,
     under_way: BTreeMap<u64, Purpose>,
-    /// Purposes that failed: not tried again before [`Database::retry`].
+    /// Purposes that failed: not tried again before [`HostState::on_retry`].
     failed: Vec<Purpose>,
     /// Why the bridges cannot be made, as the log was told.
     pub(super) base_error: Option<String>,
@@ -52,8 +52,11 @@ impl Database {
         !self.under_way.values().chain(&self.failed).any(|other| other.is_like(purpose))
     }
 
-    pub(super) fn retry(&mut self) {
+    /// Whether there is anything to be tried again.
+    fn retry(&mut self) -> bool {
+        let failed = !self.failed.is_empty();
         self.failed.clear();
+        failed
     }
 
     fn begin(&mut self, purpose: Purpose, operations: Vec<Operation>) -> Command {
@@ -64,6 +67,13 @@ impl Database {
 }
 
 impl HostState {
+    pub(super) fn on_retry(&mut self) {
+        if self.database.retry() {
+            self.wiring.stale = true;
+            self.tunnels.stale = true;
+        }
+    }
+
     pub(super) fn transact(&mut self, purpose: Purpose, operations: Vec<Operation>) {
         if !operations.is_empty() {
             let command = self.database.begin(purpose, operations);
@@ -92,6 +102,7 @@ impl HostState {
                     if !changes.is_empty() || !self.wiring.surveyed {
                         self.facts = Facts::survey(&self.database.replica, &self.config);
                         self.wiring.stale = true;
+                        self.tunnels.stale = true;
                     }
                 }
                 Err(error) => {
@@ -106,6 +117,7 @@ impl HostState {
 
     fn on_transacted(&mut self, id: u64, result: Result<Option<i64>, String>) {
         let Some(purpose) = self.database.under_way.remove(&id) else { return };
+        self.tunnels.stale = true;
         if let Purpose::Tags(ports) = &purpose {
             self.wiring.written(ports, result.as_ref().ok().copied().flatten());
         }

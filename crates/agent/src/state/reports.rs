@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::{Generation, NetworkId, PortId, Revision};
 use pipeline::{Problem, Row};
-use sync::messages::{Ack, Interface, Interfaces, PortReport, RowProblem, ToServer};
+use sync::messages::{Interface, Interfaces, PortReport, RowProblem, ToServer};
 
 use super::HostState;
 use super::wiring::Goal;
@@ -14,8 +14,6 @@ use crate::events::Level;
 pub(super) struct Reports {
     /// The newest revision of each network that has not been confirmed yet, and the change with which it is in.
     owed: BTreeMap<NetworkId, (Revision, u64)>,
-    /// Networks of which the switches have confirmed a complete set of entries.
-    confirmed: BTreeSet<NetworkId>,
     /// Interfaces that the server has been told of.
     present: BTreeSet<String>,
     /// Ports that are wired, with the generation under which the server was told, or is told with the next inventory.
@@ -33,7 +31,6 @@ impl Reports {
 
     pub(super) fn forget_network(&mut self, network: NetworkId) {
         self.owed.remove(&network);
-        self.confirmed.remove(&network);
     }
 
     /// A new stream: all that the server is told only once is said again, with the inventory or after it.
@@ -68,12 +65,10 @@ impl HostState {
         let problems = self.pipeline.problems();
         for (network, revision) in due {
             self.reports.owed.remove(&network);
-            self.reports.confirmed.insert(network);
-            self.link.confirm(network, revision);
-            if self.link.is_connected() {
-                let problems = self.problems_of(network, &problems);
-                self.send(ToServer::Ack(Ack { network, revision, problems }));
-            }
+            let problems = self.problems_of(network, &problems);
+            let ack = self.link.confirm(network, revision, problems);
+            // With the server gone nothing is said: the next hello says it.
+            ack.filter(|_| self.link.is_connected()).into_iter().for_each(|ack| self.send(ack));
         }
         for problem in problems {
             if self.reports.said.insert(problem.clone()) {
@@ -129,7 +124,7 @@ impl HostState {
         }
         let interface = |id: &String| Interface {
             id: id.clone(),
-            order_held: self.orders.get(id).map_or(Revision::ZERO, |order| order.revision),
+            order_held: self.orders.get(id).map(|order| order.order.digest()),
             wired: self.reports.wired.get(id).map(|(_, generation)| *generation),
         };
         let present: Vec<_> = new.iter().map(interface).collect();
@@ -199,11 +194,8 @@ impl HostState {
     /// Tag and flows are confirmed, and so is a complete set of the network's entries.
     fn is_wired(&self, port: PortId, network: NetworkId) -> bool {
         let in_place = self.wiring.in_effect_at(port).is_some_and(|at| self.is_confirmed(at));
-        let known = if self.config.l2_population {
-            self.reports.confirmed.contains(&network)
-        } else {
-            self.link.is_complete(network)
-        };
+        let known =
+            if self.config.l2_population { self.link.is_confirmed(network) } else { self.link.is_complete(network) };
         in_place && known && self.tunnels_are_in()
     }
 }

@@ -1,15 +1,15 @@
 //! What the server says, and what it has been told of this host.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use model::{NetworkId, Revision};
+use model::{HostName, NetworkId, Revision};
 use pipeline::Tunnel;
-use sync::messages::{Answer, Hello, MINOR, Orders, Question, QuestionKind, ToServer};
+use sync::agent::{Held, Update};
+use sync::messages::{Answer, Endpoint, Hello, MINOR, Orders, Question, QuestionKind, RowProblem, ToAgent, ToServer};
 
 use super::HostState;
-use super::held::{Held, Update};
 use crate::Config;
-use crate::events::{self, Command, Level};
+use crate::events::{self, Command};
 
 #[derive(Debug)]
 pub(super) struct Link {
@@ -24,6 +24,7 @@ pub(super) struct Link {
     complete: BTreeSet<NetworkId>,
     /// Full mesh: the list of endpoints is known, and there is nothing else to know of a network.
     endpoints_complete: bool,
+    endpoints: BTreeMap<HostName, Endpoint>,
 }
 
 #[derive(Debug)]
@@ -42,12 +43,13 @@ impl Link {
             host_complete: false,
             complete: BTreeSet::new(),
             endpoints_complete: false,
+            endpoints: BTreeMap::new(),
         }
     }
 
-    fn hello(&self, arp_responder: bool) -> ToServer {
+    fn hello(&mut self, arp_responder: bool) -> ToServer {
         let Identity { config, boot_id } = &self.identity;
-        ToServer::Hello(Hello {
+        ToServer::Hello(self.held.begin(Hello {
             minor: MINOR,
             software: concat!("culvert ", env!("CARGO_PKG_VERSION")).to_owned(),
             host: config.host.clone(),
@@ -56,14 +58,20 @@ impl Link {
             l2_population: config.l2_population,
             arp_responder,
             boot_id: boot_id.clone(),
-            epoch: self.held.epoch(),
-            held: self.held.held(),
-            endpoints_held: self.held.endpoints_held(),
-        })
+            epoch: None,
+            held: Vec::new(),
+            endpoints_held: Revision::ZERO,
+        }))
     }
 
-    pub(super) fn confirm(&mut self, network: NetworkId, revision: Revision) {
-        self.held.confirm(network, revision);
+    /// The switches have confirmed a network up to here.
+    pub(super) fn confirm(&mut self, id: NetworkId, revision: Revision, problems: Vec<RowProblem>) -> Option<ToServer> {
+        self.held.confirm(id, revision, problems)
+    }
+
+    /// The switches have confirmed a complete set of the network's entries.
+    pub(super) fn is_confirmed(&self, network: NetworkId) -> bool {
+        self.held.confirmed(network).is_some()
     }
 
     /// Networks of which entries are known.
@@ -87,23 +95,25 @@ impl Link {
 impl HostState {
     pub(super) fn on_server(&mut self, event: events::Server) {
         match event {
-            events::Server::Connected => {
+            events::Server::Opening => {
                 self.link.connected = true;
                 self.link.inventory_sent = false;
                 self.reports.start_over();
                 let hello = self.link.hello(self.pipeline.modes().arp_responder());
                 self.send(hello);
             }
-            events::Server::Lost { reason } => {
-                if std::mem::take(&mut self.link.connected) {
-                    self.say(Level::Warn, format!("the server is gone: {reason}; forwarding goes on as it is"));
-                }
+            events::Server::Lost => self.link.connected = false,
+            events::Server::Message(message) => self.on_message(message),
+        }
+    }
+
+    fn on_message(&mut self, message: ToAgent) {
+        match self.link.held.receive(message) {
+            Ok(received) => {
+                received.replies.into_iter().for_each(|reply| self.send(reply));
+                received.update.into_iter().for_each(|update| self.take_update(update));
             }
-            events::Server::Message(message) => {
-                let (updates, answers) = self.link.held.on_message(message);
-                answers.into_iter().for_each(|answer| self.send(answer));
-                updates.into_iter().for_each(|update| self.take_update(update));
-            }
+            Err(error) => self.commands.push(Command::HangUp { reason: error.to_string() }),
         }
     }
 
@@ -114,8 +124,8 @@ impl HostState {
     fn take_update(&mut self, update: Update) {
         match update {
             Update::Orders(orders) => self.take_orders(orders),
-            Update::Entries { network, complete, upserts, removes, revision } => {
-                if complete {
+            Update::Entries { network, replace, upserts, removes, revision } => {
+                if replace {
                     self.pipeline.replace_entries(network, upserts);
                 } else {
                     self.pipeline.apply_entries(network, upserts, &removes);
@@ -127,8 +137,7 @@ impl HostState {
                 self.reports.owe_ack(network, revision, at);
             }
             Update::Dropped(network) => self.drop_network(network),
-            Update::HostComplete { networks } => {
-                let listed: BTreeSet<_> = networks.into_iter().collect();
+            Update::HostComplete(listed) => {
                 let others: Vec<_> = self.link.complete.iter().filter(|id| !listed.contains(id)).copied().collect();
                 others.into_iter().for_each(|network| self.drop_network(network));
                 self.link.host_complete = true;
@@ -136,10 +145,16 @@ impl HostState {
                 self.wiring.stale = true;
                 self.review_orphans();
             }
-            Update::Endpoints { endpoints } => {
-                let tunnels = endpoints.into_iter().flat_map(|endpoint| {
-                    let types = endpoint.tunnel_types.into_iter();
-                    types.map(move |tunnel_type| Tunnel::new(tunnel_type, endpoint.address))
+            Update::Endpoints { replace, upserts, removes } => {
+                let endpoints = &mut self.link.endpoints;
+                if replace {
+                    endpoints.clear();
+                }
+                endpoints.retain(|host, _| !removes.contains(host));
+                endpoints.extend(upserts.into_iter().map(|endpoint| (endpoint.host.clone(), endpoint)));
+                let tunnels = endpoints.values().flat_map(|endpoint| {
+                    let types = endpoint.tunnel_types.iter();
+                    types.map(|tunnel_type| Tunnel::new(*tunnel_type, endpoint.address))
                 });
                 self.pipeline.set_endpoints(tunnels);
                 self.link.endpoints_complete = true;
@@ -159,6 +174,9 @@ impl HostState {
     fn drop_network(&mut self, network: NetworkId) {
         self.pipeline.replace_entries(network, Vec::new());
         self.link.complete.remove(&network);
+        if self.vlans.of(network).is_none() {
+            self.networks.remove(&network);
+        }
         self.reports.forget_network(network);
     }
 

@@ -1,9 +1,9 @@
 mod world;
 
-use model::{Digest, Entry, Epoch, Generation, LocalVlan, Mac, NetworkId, PortId, Revision, Segment, TunnelType};
+use model::{Entry, Epoch, Generation, LocalVlan, Mac, NetworkId, PortId, Revision, Segment, TunnelType};
 use pipeline::{Bridge, Row};
 use sync::messages::{
-    Complete, Delta, HostComplete, NetworkInfo, Order, Orders, PortOrder, PortReport, Snapshot, ToAgent, ToServer,
+    Complete, Delta, HostComplete, NetworkInfo, Order, Orders, PortOrder, PortReport, Snapshot, Sum, ToAgent, ToServer,
     Welcome, Wire,
 };
 use uuid::Uuid;
@@ -60,13 +60,8 @@ fn orders(ports: &[(u8, u128)]) -> ToAgent {
 fn snapshot(id: u128, revision: u64, entries: &[Entry]) -> [ToAgent; 2] {
     let network = network(id);
     [
-        ToAgent::Snapshot(Snapshot { network, first: true, entries: entries.to_vec() }),
-        ToAgent::Complete(Complete {
-            network,
-            revision: Revision(revision),
-            count: u32::try_from(entries.len()).unwrap(),
-            digest: Digest::of(entries),
-        }),
+        ToAgent::Snapshot(Snapshot { network, first: true, entries: entries.to_vec(), removes: vec![] }),
+        ToAgent::Complete(Complete { network, revision: Revision(revision), sum: Sum::of(entries) }),
     ]
 }
 
@@ -77,8 +72,8 @@ fn delta(id: u128, (previous, revision): (u64, u64), upserts: &[Entry], removes:
         revision: Revision(revision),
         upserts: upserts.to_vec(),
         removes: removes.iter().map(|number| port(*number)).collect(),
-        count: u32::try_from(all.len()).unwrap(),
-        digest: Digest::of(all),
+        sum: Sum::of(all),
+        more: false,
     })
 }
 
@@ -334,7 +329,7 @@ fn an_ack_waits_for_the_tunnel_port() {
 fn a_switch_that_lost_everything_is_repaired_without_the_server() {
     let mut world = wired();
     let before = world.flows.clone();
-    world.state.handle(crate::events::Event::Server(crate::events::Server::Lost { reason: "killed".to_owned() }));
+    world.state.handle(crate::events::Event::Server(crate::events::Server::Lost));
     for flows in world.flows.values_mut() {
         flows.clear();
     }

@@ -2,16 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use openflow::PortNo;
 use ovsdb::{PortSpec, Target, Transaction};
-use pipeline::{Tunnel, TunnelPort};
+use pipeline::{Scope, Tunnel, TunnelPort};
+use uuid::Uuid;
 
 use super::HostState;
 use super::database::Purpose;
-use super::facts::TunnelFact;
 use crate::events::Level;
 
 #[derive(Debug, Default)]
 pub(super) struct Tunnels {
+    wanted: BTreeSet<Tunnel>,
+    /// The database has changed since it was compared.
+    pub(super) stale: bool,
     /// Wanted by nobody; deleted once the switch has confirmed this change, with which the last flow towards it goes.
     leaving: BTreeMap<Tunnel, u64>,
     /// Deleted from the database, which has not said so yet.
@@ -45,12 +49,17 @@ impl HostState {
 
     pub(super) fn settle_tunnels(&mut self) {
         let Some(bridge) = self.facts.bridges.tunnel else { return };
-        let wanted: BTreeSet<Tunnel> = self.pipeline.tunnels_wanted().collect();
-        self.tunnels.deleted.retain(|tunnel| self.facts.tunnels.contains_key(tunnel));
-        self.find_taken_names(&wanted);
-        self.tell_ports();
-        self.add_tunnels(&wanted, bridge.into());
-        self.remove_tunnels(&wanted, bridge);
+        if !self.pipeline.tunnels_wanted().eq(self.tunnels.wanted.iter().copied()) {
+            self.tunnels.wanted = self.pipeline.tunnels_wanted().collect();
+            self.tunnels.stale = true;
+        }
+        if std::mem::take(&mut self.tunnels.stale) {
+            self.tunnels.deleted.retain(|tunnel| self.facts.tunnels.contains_key(tunnel));
+            self.find_taken_names();
+            self.tell_ports();
+            self.add_tunnels(bridge.into());
+        }
+        self.remove_tunnels(bridge);
     }
 
     /// Hands what is known of tunnel ports to the pipeline.
@@ -87,8 +96,8 @@ impl HostState {
     }
 
     /// A name that a port elsewhere has would fail the transaction and with it all other ports: it fails alone.
-    fn find_taken_names(&mut self, wanted: &BTreeSet<Tunnel>) {
-        let missing = wanted.iter().filter(|tunnel| !self.facts.tunnels.contains_key(tunnel));
+    fn find_taken_names(&mut self) {
+        let missing = self.tunnels.wanted.iter().filter(|tunnel| !self.facts.tunnels.contains_key(tunnel));
         let missing: BTreeMap<String, Tunnel> = missing.map(|tunnel| (tunnel.name(), *tunnel)).collect();
         self.tunnels.taken.clear();
         if missing.is_empty() {
@@ -104,13 +113,13 @@ impl HostState {
     }
 
     /// One transaction for all ports that are wanted and missing, or there with other options.
-    fn add_tunnels(&mut self, wanted: &BTreeSet<Tunnel>, bridge: Target) {
+    fn add_tunnels(&mut self, bridge: Target) {
         if !self.database.is_free(&Purpose::AddTunnels) {
             return;
         }
         let mut transaction = Transaction::new();
         let mut specs = Vec::new();
-        for tunnel in wanted {
+        for tunnel in &self.tunnels.wanted {
             let options = tunnel.options(self.pipeline.modes());
             if let Some(fact) = self.facts.tunnels.get(tunnel).filter(|_| !self.tunnels.deleted.contains(tunnel)) {
                 let options = options.iter().map(|(key, value)| (*key, Some(value.as_str())));
@@ -129,30 +138,18 @@ impl HostState {
     }
 
     /// Ports that nobody wants, in two steps: first all flows towards them, and what was learned; then the ports.
-    fn remove_tunnels(&mut self, wanted: &BTreeSet<Tunnel>, bridge: uuid::Uuid) {
-        self.tunnels.leaving.retain(|tunnel, _| !wanted.contains(tunnel) && self.facts.tunnels.contains_key(tunnel));
+    fn remove_tunnels(&mut self, bridge: Uuid) {
+        let surplus = self.surplus();
+        self.tunnels.leaving.retain(|tunnel, _| surplus.contains_key(tunnel));
         // Before everything is known nothing is surplus; and what waits for a new tunnel may still use an old one.
-        let orphans = self.tunnel.orphans.iter().any(|row| row.scope() != pipeline::Scope::Base);
-        if !self.link.host_complete()
-            || orphans
-            || !self.is_adopted()
-            || self.pipeline.tunnels_pending().next().is_some()
-        {
+        let orphans = self.tunnel.orphans.iter().any(|row| row.scope() != Scope::Base);
+        let waiting = self.pipeline.tunnels_pending().next().is_some();
+        if surplus.is_empty() || !self.link.host_complete() || orphans || waiting || !self.is_adopted() {
             return;
         }
-        let surplus: Vec<(Tunnel, TunnelFact)> = self
-            .facts
-            .tunnels
-            .iter()
-            .filter(|(tunnel, _)| !wanted.contains(tunnel) && !self.tunnels.deleted.contains(tunnel))
-            .map(|(tunnel, fact)| (*tunnel, fact.clone()))
-            .collect();
-        for (tunnel, fact) in &surplus {
+        for (tunnel, (_, ofport)) in &surplus {
             if !self.tunnels.leaving.contains_key(tunnel) {
-                let after = match fact.ofport {
-                    Some(port) => self.unlearn_port(port),
-                    None => self.change(),
-                };
+                let after = ofport.map_or(self.change(), |port| self.unlearn_port(port));
                 self.tunnels.leaving.insert(*tunnel, after);
             }
         }
@@ -160,15 +157,25 @@ impl HostState {
             return;
         }
         let ready = |tunnel: &Tunnel| self.tunnels.leaving.get(tunnel).is_some_and(|after| self.is_confirmed(*after));
-        let gone: Vec<_> = surplus.iter().filter(|(tunnel, _)| ready(tunnel)).collect();
+        let gone: BTreeMap<Tunnel, Uuid> =
+            surplus.iter().filter(|(tunnel, _)| ready(tunnel)).map(|(tunnel, (port, _))| (*tunnel, *port)).collect();
         let mut transaction = Transaction::new();
-        transaction.delete_ports(bridge, gone.iter().map(|(_, fact)| fact.port));
-        self.tunnels.deleted.extend(gone.iter().map(|(tunnel, _)| *tunnel));
+        transaction.delete_ports(bridge, gone.values().copied());
+        self.tunnels.deleted.extend(gone.into_keys());
         self.transact(Purpose::RemoveTunnels, transaction.into_operations());
+    }
+
+    /// Tunnel ports that are there and not wanted, with their port numbers.
+    fn surplus(&self) -> BTreeMap<Tunnel, (Uuid, Option<PortNo>)> {
+        let is_surplus =
+            |tunnel: &Tunnel| !self.tunnels.wanted.contains(tunnel) && !self.tunnels.deleted.contains(tunnel);
+        let surplus = self.facts.tunnels.iter().filter(|(tunnel, _)| is_surplus(tunnel));
+        surplus.map(|(tunnel, fact)| (*tunnel, (fact.port, fact.ofport))).collect()
     }
 
     /// Its deletion failed, or its outcome is unknown: what the database says counts.
     pub(super) fn forget_deletions(&mut self) {
         self.tunnels.deleted.clear();
+        self.tunnels.stale = true;
     }
 }

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::HostState;
 use super::database::Purpose;
 use super::facts::{Plugged, marks};
+use crate::events::Level;
 
 #[derive(Debug, Default)]
 pub(super) struct Wiring {
@@ -85,8 +86,9 @@ impl Wiring {
         self.stale = true;
     }
 
+    /// The connection is gone: what was under way is compared anew; what is in the database still takes effect.
     pub(super) fn forget_writes(&mut self) {
-        self.writes.clear();
+        self.writes.retain(|_, write| *write != Write::UnderWay);
         self.stale = true;
     }
 }
@@ -179,13 +181,18 @@ impl HostState {
         }
         let mut ports = Vec::new();
         let mut operations = Vec::new();
+        let mut doubles = Vec::new();
         let goals = self.wiring.goals.iter().filter_map(|(id, goal)| Some((self.facts.plugged.get(id)?, Some(goal))));
         for (plugged, goal) in goals.chain(self.facts.doubles.iter().map(|double| (double, None))) {
             let write = self.tag_operations(plugged, goal);
             if !write.is_empty() {
                 operations.extend(write);
                 ports.push(plugged.port);
+                doubles.extend(goal.is_none().then(|| plugged.name.clone()));
             }
+        }
+        for name in doubles {
+            self.say(Level::Warn, format!("{name} carries the interface id of another port too: it is isolated"));
         }
         if ports.is_empty() {
             return;

@@ -68,7 +68,7 @@ impl World {
         self.state.handle(Event::Database(Database::Connected));
         self.update();
         self.connect_switches();
-        self.state.handle(Event::Server(Server::Connected));
+        self.state.handle(Event::Server(Server::Opening));
         self.run();
     }
 
@@ -147,6 +147,7 @@ impl World {
                 if self.hold_switches { self.held.push(done) } else { self.state.handle(done) }
             }
             Command::Send(message) => self.sent.push(message),
+            Command::HangUp { reason } => panic!("the stream is ended: {reason}"),
             Command::Say(level, text) => self.said.push((level, text)),
         }
     }
