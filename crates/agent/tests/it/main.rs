@@ -1,0 +1,6 @@
+//! The agent on a real Open vSwitch: its own `ovsdb-server` and `ovs-vswitchd`, in a temporary directory and a private
+//! network namespace. Needs root.
+
+mod behaviour;
+mod ovs;
+mod proxy;
