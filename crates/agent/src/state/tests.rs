@@ -3,12 +3,12 @@ mod world;
 use model::{Entry, Epoch, Generation, LocalVlan, Mac, NetworkId, PortId, Revision, Segment, TunnelType};
 use pipeline::{Bridge, Row};
 use sync::messages::{
-    Complete, Delta, HostComplete, NetworkInfo, Order, Orders, PortOrder, PortReport, Snapshot, Sum, ToAgent, ToServer,
-    Welcome, Wire,
+    Complete, Delta, Endpoint, Endpoints, HostComplete, NetworkInfo, Order, Orders, PortOrder, PortReport, Snapshot,
+    Sum, ToAgent, ToServer, Welcome, Wire,
 };
 use uuid::Uuid;
 
-use crate::events::{Level, Mod};
+use crate::events::{Event, Level, Mod, Server};
 use world::World;
 
 const A: u128 = 0xa;
@@ -329,7 +329,7 @@ fn an_ack_waits_for_the_tunnel_port() {
 fn a_switch_that_lost_everything_is_repaired_without_the_server() {
     let mut world = wired();
     let before = world.flows.clone();
-    world.state.handle(crate::events::Event::Server(crate::events::Server::Lost));
+    world.state.handle(Event::Server(Server::Lost));
     for flows in world.flows.values_mut() {
         flows.clear();
     }
@@ -367,4 +367,139 @@ fn ports_of_others_are_admitted_and_left_alone() {
     assert_eq!(admitted, 1);
     world.unplug("veth-other");
     assert_eq!(world.mods.len(), 2);
+}
+
+#[test]
+fn a_full_mesh_needs_the_list_of_endpoints_and_nothing_else() {
+    let mut world = World::new(|settings| (settings.l2_population, settings.arp_responder) = (false, false));
+    world.start();
+    world.plug("tap1", Some(&id(1)), Some(4095));
+    world.tell([welcome(), orders(&[(1, A)]), host_complete(&[A])]);
+    assert!(reports(&world).is_empty(), "the list has not come");
+    world.tell([endpoints(0, 1, &[("compute2", 39), ("network", 21)], &[])]);
+    assert!(world.has_port("gre-0a000127") && world.has_port("vxlan-0a000115"), "both types to every host");
+    assert_eq!((world.table(20).len(), world.table(22).len()), (0, 1));
+    assert_eq!(reports(&world).len(), 1);
+    // A host goes: what was learned towards it goes before its ports do.
+    let gre = number(&world, "gre-0a000127");
+    world.learn(Row::LearnedMac { vlan: LocalVlan::MIN, mac: mac(9) }, gre);
+    world.forget();
+    world.tell([endpoints(1, 2, &[], &["compute2"])]);
+    assert!(!world.has_port("gre-0a000127") && !world.has_port("vxlan-0a000127") && world.has_port("gre-0a000115"));
+    assert!(world.table(20).is_empty());
+    assert!(position(&world, &format!("unlearn port {gre}")) < position(&world, "del-port"));
+}
+
+fn endpoints(previous: u64, revision: u64, upserts: &[(&str, u8)], removes: &[&str]) -> ToAgent {
+    let endpoint = |(host, last): &(&str, u8)| Endpoint {
+        host: host.parse().unwrap(),
+        address: [10, 0, 1, *last].into(),
+        tunnel_types: TunnelType::ALL.to_vec(),
+    };
+    ToAgent::Endpoints(Endpoints {
+        previous: Revision(previous),
+        revision: Revision(revision),
+        upserts: upserts.iter().map(endpoint).collect(),
+        removes: removes.iter().map(|host| host.parse().unwrap()).collect(),
+    })
+}
+
+fn number(world: &World, name: &str) -> u32 {
+    u32::try_from(world.find("Interface", name).as_u128()).unwrap()
+}
+
+#[test]
+fn flows_of_a_form_that_is_not_ours_go_once_everything_is_known() {
+    let mut world = wired();
+    let stray = openflow::Flow::new(9, 1, openflow::Match::any().vlan(3)).goto(10);
+    world.flows.get_mut(&Bridge::Tunnel).unwrap().insert(stray.key(), stray.clone());
+    world.flows.get_mut(&Bridge::Integration).unwrap().insert(stray.key(), stray.clone());
+    world.restart(|_| {});
+    assert_eq!(world.mods, []);
+    tell_all(&mut world);
+    assert!(!world.flows[&Bridge::Tunnel].contains_key(&stray.key()), "br-tun is ours as a whole");
+    assert!(world.flows[&Bridge::Integration].contains_key(&stray.key()), "on br-int it is somebody's");
+    assert_eq!(world.mods.len(), 1);
+}
+
+#[test]
+fn a_server_that_is_gone_stops_nothing_local_and_is_told_afterwards() {
+    let mut world = wired();
+    world.state.handle(Event::Server(Server::Lost));
+    world.forget();
+    world.plug("tap2", Some(&id(2)), None);
+    world.unplug("tap1");
+    assert_eq!(world.tag("tap2"), Some(4095));
+    assert!(world.table(20).is_empty());
+    assert_eq!(world.sent, []);
+    // Plugged again: its order still stands.
+    world.plug("tap1", Some(&id(1)), Some(4095));
+    assert_ne!(world.tag("tap1"), Some(4095));
+    assert_eq!((world.table(20).len(), world.sent.len()), (1, 0));
+    world.state.handle(Event::Server(Server::Opening));
+    world.run();
+    let ToServer::Hello(hello) = &world.sent[0] else { panic!("hello comes first") };
+    assert_eq!(hello.held.iter().map(|held| (held.network, held.revision.0)).collect::<Vec<_>>(), [(network(A), 5)]);
+    let ToServer::Interfaces(seen) = &world.sent[1] else { panic!("then the inventory") };
+    let wired: Vec<_> =
+        seen.present.iter().map(|interface| (interface.order_held.is_some(), interface.wired)).collect();
+    assert!(seen.inventory);
+    assert_eq!(wired, [(true, Some(Generation(1))), (false, None)]);
+}
+
+#[test]
+fn an_isolated_port_loses_its_tag_and_its_rows() {
+    let mut world = wired();
+    world.forget();
+    let isolate = Order::Isolate("bound to compute2".to_owned());
+    let ports = vec![PortOrder { id: id(1), revision: Revision(2), order: isolate }];
+    world.tell([ToAgent::Orders(Orders { networks: vec![], ports })]);
+    assert_eq!(world.tag("tap1"), Some(4095));
+    assert!(world.table(20).is_empty() && world.table(22).is_empty());
+    assert_eq!(world.flows[&Bridge::Integration].len(), 3, "only the base is left");
+    let [report] = reports(&world)[..] else { panic!("one report") };
+    assert_eq!((report.wired, report.reason.as_str()), (false, "bound to compute2"));
+}
+
+#[test]
+fn of_two_ports_with_one_id_the_newer_is_wired_and_the_other_isolated() {
+    let mut world = wired();
+    world.forget();
+    world.plug("tap1b", Some(&id(1)), None);
+    assert_eq!((world.tag("tap1"), world.tag("tap1b")), (Some(4095), Some(1)));
+    assert!(world.said.iter().any(|(level, text)| *level == Level::Warn && text.starts_with("tap1 carries")));
+    world.unplug("tap1");
+    assert_eq!(world.tag("tap1b"), Some(1));
+}
+
+#[test]
+fn a_tunnel_name_that_is_taken_elsewhere_fails_alone() {
+    let mut world = World::new(|_| {});
+    world.start();
+    world.plug("gre-0a000115", None, None);
+    world.plug("tap1", Some(&id(1)), Some(4095));
+    world.tell([welcome(), orders(&[(1, A)])]);
+    world.tell(snapshot(A, 5, &[entry(11, 21), entry(12, 39)]));
+    assert!(world.has_port("gre-0a000127"));
+    assert_eq!(world.table(20).len(), 1);
+    assert_eq!(acks(&world), [(network(A), 5, 1)]);
+    assert!(world.said.iter().any(|(_, text)| text.contains("exists already, on br-int")), "{:#?}", world.said);
+}
+
+#[test]
+fn a_dead_port_of_a_stock_agent_is_made_an_access_port() {
+    let mut world = World::new(|_| {});
+    world.start();
+    world.plug("tap1", Some(&id(1)), Some(4095));
+    let port = world.find("Port", "tap1");
+    let row = world.tables.get_mut("Port").unwrap().get_mut(&port).unwrap();
+    row.insert("vlan_mode".into(), "trunk".into());
+    row.insert("trunks".into(), ovsdb::codec::Datum::Set(vec![4095i64.into()]));
+    world.update();
+    world.run();
+    tell_all(&mut world);
+    let row = &world.tables["Port"][&port];
+    let empty = ovsdb::codec::Datum::Set(vec![]);
+    assert_eq!((row.get("vlan_mode"), row.get("trunks")), (Some(&empty), Some(&empty)));
+    assert_eq!(reports(&world).len(), 1);
 }
