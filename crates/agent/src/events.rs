@@ -1,9 +1,9 @@
 //! What the host state hears, and what it asks for.
 
-use openflow::{Flow, PortNo};
+use openflow::{Flow, FlowMod};
 use ovsdb::Update;
 use ovsdb::codec::Operation;
-use pipeline::{Bridge, Removal};
+use pipeline::Bridge;
 use sync::messages::{ToAgent, ToServer};
 
 /// Something happened outside. Nothing in it says what to do: the state compares and decides.
@@ -98,7 +98,7 @@ pub enum Command {
     Apply {
         bridge: Bridge,
         session: u64,
-        mods: Vec<Mod>,
+        flow_mods: Vec<FlowMod>,
         together: bool,
     },
     Send(ToServer),
@@ -107,19 +107,6 @@ pub enum Command {
         reason: String,
     },
     Say(Level, String),
-}
-
-/// One change of a bridge's flows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Mod {
-    /// Takes the place of a flow with the same match.
-    Add(Flow),
-    Remove(Removal),
-    /// Removes all that the switch learned towards a port.
-    Unlearn {
-        cookie: (u64, u64),
-        port: PortNo,
-    },
 }
 
 /// How much a line of the log matters.

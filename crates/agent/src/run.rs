@@ -94,8 +94,8 @@ impl Outside {
             Command::Transact { id, operations } => self.database(database::Order::Transact { id, operations }),
             Command::Refetch => self.database(database::Order::Refetch),
             Command::Dump { bridge, session } => self.switch(bridge, switch::Order::Dump { session }),
-            Command::Apply { bridge, session, mods, together } => {
-                self.switch(bridge, switch::Order::Apply { session, mods, together });
+            Command::Apply { bridge, session, flow_mods, together } => {
+                self.switch(bridge, switch::Order::Apply { session, flow_mods, together });
             }
             Command::Send(message) => {
                 let full = self.messages.as_ref().is_some_and(|messages| messages.try_send(message).is_err());

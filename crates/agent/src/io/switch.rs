@@ -7,7 +7,7 @@ use openflow::{Error, Flow, FlowFilter, FlowMod};
 use pipeline::Bridge;
 use tokio::sync::mpsc;
 
-use crate::events::{Event, Features, Mod, Refused, Switch};
+use crate::events::{Event, Features, Refused, Switch};
 
 /// Waits between tries: the socket is on this host, and appears as soon as the bridge does.
 const FIRST_RETRY: Duration = Duration::from_millis(20);
@@ -21,7 +21,7 @@ const BAD_ACTION: u16 = 2;
 #[derive(Debug)]
 pub(crate) enum Order {
     Dump { session: u64 },
-    Apply { session: u64, mods: Vec<Mod>, together: bool },
+    Apply { session: u64, flow_mods: Vec<FlowMod>, together: bool },
 }
 
 /// Starts the task that keeps a connection to a bridge's management socket.
@@ -86,7 +86,7 @@ impl Task {
         let Some(connection) = self.connection.clone().filter(|_| *session == self.session) else { return Ok(()) };
         let result = match order {
             Order::Dump { .. } => self.dump(&connection).await,
-            Order::Apply { mods, together, .. } => apply(&connection, mods, together)
+            Order::Apply { flow_mods, together, .. } => apply(&connection, &flow_mods, together)
                 .await
                 .map(|refused| Switch::Applied { session: self.session, refused }),
         };
@@ -136,16 +136,15 @@ impl Task {
 
 /// Sends flow-mods and waits until the switch has them: as one bundle, or one after the other. Open vSwitch does what
 /// comes on one connection in order. If the bundle is refused all go plain, so that one bad flow holds up no other.
-async fn apply(connection: &Connection, mods: Vec<Mod>, together: bool) -> Result<Vec<Refused>, Error> {
-    let mods: Vec<FlowMod> = mods.into_iter().map(to_flow_mod).collect();
-    if together && mods.len() > 1 {
-        match connection.bundle(&mods).await {
+async fn apply(connection: &Connection, flow_mods: &[FlowMod], together: bool) -> Result<Vec<Refused>, Error> {
+    if together && flow_mods.len() > 1 {
+        match connection.bundle(flow_mods).await {
             Ok(outcome) if outcome.is_ok() => return Ok(Vec::new()),
             Ok(_) | Err(Error::Switch(_) | Error::Unsupported { .. }) => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(refused(connection.flow_mods(&mods).await?))
+    Ok(refused(connection.flow_mods(flow_mods).await?))
 }
 
 fn refused(outcome: Outcome) -> Vec<Refused> {
@@ -155,23 +154,4 @@ fn refused(outcome: Outcome) -> Vec<Refused> {
         reason: error.to_string(),
     };
     outcome.failed.into_iter().map(refused).collect()
-}
-
-fn to_flow_mod(change: Mod) -> FlowMod {
-    match change {
-        Mod::Add(flow) => FlowMod::add(flow),
-        Mod::Remove(removal) => {
-            let (cookie, mask) = removal.cookie.unwrap_or((0, 0));
-            let mut delete = if removal.strict {
-                FlowMod::delete_strict(&removal.flow)
-            } else {
-                FlowMod::delete(FlowFilter::table(removal.flow.table).matching(removal.flow.matching))
-            };
-            (delete.flow.cookie, delete.cookie_mask) = (cookie & mask, mask);
-            delete
-        }
-        Mod::Unlearn { cookie: (cookie, mask), port } => {
-            FlowMod::delete(FlowFilter::all().cookie(cookie, mask).out_port(port))
-        }
-    }
 }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use openflow::PortNo;
-use pipeline::{Bridge, Cookie, Kind, Op, PatchPorts, Removal, Row, Scope, State, plan};
+use openflow::{FlowFilter, FlowMod, PortNo};
+use pipeline::{Bridge, Cookie, Kind, Op, PatchPorts, Row, Scope, State, plan};
 
 use super::HostState;
 use super::switch::Batch;
-use crate::events::{Command, Level, Mod};
+use crate::events::{Command, Level};
 
 /// Flow-mods of one batch. Bounds what is held in memory; the rest goes into the next batch.
 const BATCH: usize = 4096;
@@ -59,8 +59,9 @@ impl HostState {
 
     /// Removes what the switch learned towards a tunnel port, which is about to go.
     pub(super) fn unlearn_port(&mut self, port: PortNo) -> u64 {
-        let cookie = (Cookie { kind: Kind::Learned, object: 0 }.to_u64(), Cookie::KIND_MASK);
-        self.tunnel.removals.push(Mod::Unlearn { cookie, port });
+        let learned = Cookie { kind: Kind::Learned, object: 0 };
+        let filter = FlowFilter::all().cookie(learned.to_u64(), Cookie::KIND_MASK).out_port(port);
+        self.tunnel.removals.push(FlowMod::delete(filter));
         self.change += 1;
         self.change
     }
@@ -74,7 +75,7 @@ impl HostState {
         let strays = self.installed.take_strays();
         self.change += u64::from(!strays.is_empty());
         for (bridge, flow) in strays {
-            self.switch(bridge).removals.push(Mod::Remove(Removal { flow, strict: true, cookie: None }));
+            self.switch(bridge).removals.push(FlowMod::delete_strict(&flow));
         }
     }
 
@@ -85,11 +86,13 @@ impl HostState {
         }
         let rows = std::mem::take(&mut switch.pending);
         let (ops, rest) = self.compare(bridge, &rows);
-        let mut mods = Vec::with_capacity(ops.len());
+        let mut flow_mods = Vec::with_capacity(ops.len());
         let mut sent = Vec::with_capacity(ops.len());
         for op in ops {
-            if let Some(change) = self.enact(&op) {
-                mods.push(change);
+            if let Some(flow_mod) = op.flow_mod(&self.pipeline) {
+                // From here on it counts as installed, until the switch says otherwise.
+                self.installed.confirm(&op, &flow_mod);
+                flow_mods.push(flow_mod);
                 sent.push(op);
             }
         }
@@ -97,18 +100,18 @@ impl HostState {
         let switch = self.switch(bridge);
         switch.pending = rest;
         let change = if switch.pending.is_empty() {
-            mods.append(&mut switch.removals);
+            flow_mods.append(&mut switch.removals);
             change
         } else {
             switch.confirmed
         };
-        if mods.is_empty() {
+        if flow_mods.is_empty() {
             switch.confirmed = change;
             return;
         }
         switch.under_way = Some(Batch { ops: sent, change });
-        let (session, together) = (switch.session(), switch.bundles() && mods.len() <= BUNDLE);
-        self.commands.push(Command::Apply { bridge, session, mods, together });
+        let (session, together) = (switch.session(), switch.bundles() && flow_mods.len() <= BUNDLE);
+        self.commands.push(Command::Apply { bridge, session, flow_mods, together });
     }
 
     /// The steps from what is installed to what is wanted, as many as one batch takes, and the rows that are left.
@@ -147,17 +150,6 @@ impl HostState {
             },
             Scope::Segment(_) | Scope::Tunnel(_) => self.link.host_complete(),
         }
-    }
-
-    /// The flow-mod of a step; from here on its effect counts as installed, until the switch says otherwise.
-    fn enact(&mut self, op: &Op) -> Option<Mod> {
-        if let Some(removal) = op.removal() {
-            self.installed.remove(&op.row);
-            return Some(Mod::Remove(removal));
-        }
-        let flow = op.flow(&self.pipeline)?;
-        self.installed.insert(op.row, &flow);
-        Some(Mod::Add(flow))
     }
 
     /// The switch cannot write `arp_op` (OVS before 2.1). `false`: that is known already.

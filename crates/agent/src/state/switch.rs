@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use openflow::FlowMod;
 use pipeline::{Bridge, Op, Row};
 
 use super::HostState;
-use crate::events::{self, Command, Level, Mod, Refused};
+use crate::events::{self, Command, Level, Refused};
 
 #[derive(Debug)]
 pub(super) struct Switch {
@@ -13,7 +14,7 @@ pub(super) struct Switch {
     /// Rows to compare with what is installed.
     pub(super) pending: BTreeSet<Row>,
     /// Removals of what is no row: learned towards a tunnel port that goes, or of no form that we use.
-    pub(super) removals: Vec<Mod>,
+    pub(super) removals: Vec<FlowMod>,
     /// Rows found here that nobody wants, as far as is known: not to be removed before what they belong to is complete.
     pub(super) orphans: BTreeSet<Row>,
     pub(super) under_way: Option<Batch>,

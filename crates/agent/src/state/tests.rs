@@ -1,6 +1,7 @@
 mod world;
 
 use model::{Entry, Epoch, Generation, LocalVlan, Mac, NetworkId, PortId, Revision, Segment, TunnelType};
+use openflow::{Command, FlowMod};
 use pipeline::{Bridge, Row};
 use sync::messages::{
     Complete, Delta, Endpoint, Endpoints, HostComplete, NetworkInfo, Order, Orders, PortOrder, PortReport, Snapshot,
@@ -8,7 +9,7 @@ use sync::messages::{
 };
 use uuid::Uuid;
 
-use crate::events::{Event, Level, Mod, Server};
+use crate::events::{Event, Level, Server};
 use world::World;
 
 const A: u128 = 0xa;
@@ -267,10 +268,12 @@ fn a_moved_port_is_flipped_and_what_was_learned_of_it_goes() {
     world.forget();
     let all = [entry(11, 39), entry(12, 39)];
     world.tell([delta(A, (6, 7), &[entry(11, 39)], &[], &all)]);
-    let kinds: Vec<_> = world.mods.iter().map(|(_, change)| matches!(change, Mod::Add(_))).collect();
+    let kinds: Vec<_> = world.mods.iter().map(|(_, change)| change.command == Command::Add).collect();
     // Unicast to the new host; flood without the old; what was learned; the old tunnel's classification and learned.
     assert_eq!(kinds.iter().filter(|add| **add).count(), 2, "{:#?}", world.mods);
-    let forgets = |(_, change): &&(Bridge, Mod)| matches!(change, Mod::Remove(removal) if removal.flow.priority == 1 && removal.flow.table == 20);
+    let forgets = |(_, change): &&(Bridge, FlowMod)| {
+        change.command == Command::DeleteStrict && (change.flow.table, change.flow.priority) == (20, 1)
+    };
     assert_eq!(world.mods.iter().filter(forgets).count(), 1, "what was learned of the MAC is forgotten");
     assert!(!world.has_port("gre-0a000115"));
     assert_eq!(acks(&world), [(network(A), 7, 0)]);

@@ -3,14 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use openflow::{Flow, FlowKey};
+use openflow::{Command, Flow, FlowKey, FlowMod};
 use ovsdb::Update;
 use ovsdb::codec::{Atom, Condition, Datum, Mutator, Operation, Row, RowUpdate, TableUpdates};
 use pipeline::{Bridge, Cookie};
 use sync::messages::{ToAgent, ToServer};
 use uuid::Uuid;
 
-use crate::events::{Command, Database, Event, Features, Level, Mod, Refused, Server, Switch};
+use crate::events::{Command as Asked, Database, Event, Features, Level, Refused, Server, Switch};
 use crate::{HostState, Settings};
 
 type Table = BTreeMap<Uuid, Row>;
@@ -22,7 +22,7 @@ pub(super) struct World {
     /// Every transaction that wrote something, as text.
     pub(super) writes: Vec<String>,
     /// Every flow-mod, in order.
-    pub(super) mods: Vec<(Bridge, Mod)>,
+    pub(super) mods: Vec<(Bridge, FlowMod)>,
     pub(super) sent: Vec<ToServer>,
     pub(super) said: Vec<(Level, String)>,
     /// What happened, in order, for questions of order: "add-port gre-…", "flow 22", "del-port …".
@@ -125,9 +125,9 @@ impl World {
         panic!("the state asks for ever more: {:#?}", self.story.iter().rev().take(20).collect::<Vec<_>>());
     }
 
-    fn execute(&mut self, command: Command) {
+    fn execute(&mut self, command: Asked) {
         match command {
-            Command::Transact { id, operations } => {
+            Asked::Transact { id, operations } => {
                 let result = self.transact(operations);
                 if result.is_ok() && !self.vswitchd_stopped {
                     self.vswitchd();
@@ -135,54 +135,62 @@ impl World {
                 self.update();
                 self.state.handle(Event::Database(Database::Done { id, result }));
             }
-            Command::Refetch => panic!("the replica refused an update"),
-            Command::Dump { bridge, session } => {
+            Asked::Refetch => panic!("the replica refused an update"),
+            Asked::Dump { bridge, session } => {
                 let flows = self.flows[&bridge].values().cloned().collect();
                 self.state.handle(Event::Switch(bridge, Switch::Flows { session, flows }));
                 self.state.handle(Event::Switch(bridge, Switch::Dumped { session }));
             }
-            Command::Apply { bridge, session, mods, .. } => {
-                let refused = self.apply(bridge, mods);
+            Asked::Apply { bridge, session, flow_mods, .. } => {
+                let refused = self.apply(bridge, flow_mods);
                 let done = Event::Switch(bridge, Switch::Applied { session, refused });
                 if self.hold_switches { self.held.push(done) } else { self.state.handle(done) }
             }
-            Command::Send(message) => self.sent.push(message),
-            Command::HangUp { reason } => panic!("the stream is ended: {reason}"),
-            Command::Say(level, text) => self.said.push((level, text)),
+            Asked::Send(message) => self.sent.push(message),
+            Asked::HangUp { reason } => panic!("the stream is ended: {reason}"),
+            Asked::Say(level, text) => self.said.push((level, text)),
         }
     }
 
-    fn apply(&mut self, bridge: Bridge, mods: Vec<Mod>) -> Vec<Refused> {
+    fn apply(&mut self, bridge: Bridge, flow_mods: Vec<FlowMod>) -> Vec<Refused> {
         let mut refused = Vec::new();
-        for (index, change) in mods.into_iter().enumerate() {
+        for (index, flow_mod) in flow_mods.into_iter().enumerate() {
             let flows = self.flows.get_mut(&bridge).unwrap();
-            match &change {
-                Mod::Add(flow) => {
-                    self.story.push(format!("add {bridge} table {}", flow.table));
+            let FlowMod { command, flow, cookie_mask, out_port } = &flow_mod;
+            let (table, key) = (flow.table, flow.key());
+            match command {
+                Command::Add => {
+                    self.story.push(format!("add {bridge} table {table}"));
                     if let Some((reason, bad_action)) = (self.refuse)(flow) {
                         refused.push(Refused { index, reason: reason.to_owned(), bad_action });
                     } else {
-                        flows.insert(flow.key(), flow.clone());
+                        flows.insert(key, flow.clone());
                     }
                 }
-                Mod::Remove(removal) => {
-                    self.story.push(format!("remove {bridge} table {}", removal.flow.table));
-                    let covered = |flow: &Flow| {
-                        let matches = &removal.flow.matching.0;
-                        let cookie = removal.cookie.is_none_or(|(cookie, mask)| flow.cookie & mask == cookie & mask);
-                        let loose = || matches.iter().all(|(field, value)| flow.matching.0.get(field) == Some(value));
-                        let same = flow.table == removal.flow.table;
-                        cookie && if removal.strict { flow.key() == removal.flow.key() } else { same && loose() }
+                Command::DeleteStrict => {
+                    self.story.push(format!("remove {bridge} table {table}"));
+                    flows.remove(&key);
+                }
+                Command::Delete => {
+                    self.story.push(match out_port {
+                        Some(port) => format!("unlearn port {port}"),
+                        None => format!("remove {bridge} table {table}"),
+                    });
+                    let to_port = |there: &Flow| {
+                        out_port
+                            .is_none_or(|port| format!("{:?}", there.instructions).contains(&format!("Output({port})")))
                     };
-                    flows.retain(|_, flow| !covered(flow));
+                    let covered = |there: &Flow| {
+                        let cookie = (there.cookie ^ flow.cookie) & cookie_mask == 0;
+                        let matches =
+                            flow.matching.0.iter().all(|(field, value)| there.matching.0.get(field) == Some(value));
+                        cookie && matches && [u8::MAX, there.table].contains(&table) && to_port(there)
+                    };
+                    flows.retain(|_, there| !covered(there));
                 }
-                Mod::Unlearn { cookie: (cookie, mask), port } => {
-                    self.story.push(format!("unlearn port {port}"));
-                    let to_port = |flow: &Flow| format!("{:?}", flow.instructions).contains(&format!("Output({port})"));
-                    flows.retain(|_, flow| flow.cookie & mask != cookie & mask || !to_port(flow));
-                }
+                other => panic!("not expected of an agent: {other:?}"),
             }
-            self.mods.push((bridge, change));
+            self.mods.push((bridge, flow_mod));
         }
         refused
     }
