@@ -14,4 +14,4 @@ pub mod static_feed;
 pub use error::Error;
 pub use run::{own_name, run};
 pub use settings::{Config, DatapathType, Settings};
-pub use state::HostState;
+pub use state::{HostState, PortState, PortStatus, Status};

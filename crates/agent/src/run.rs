@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::events::{Command, Event, Level};
-use crate::io::{database, file, server, switch};
+use crate::io::{admin, database, file, server, switch};
 use crate::settings::Source;
 use crate::static_feed::StaticFile;
 use crate::{Config, Error, HostState};
@@ -53,12 +53,19 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Erro
         hang_up,
     };
 
+    let mut questions = admin::start(&config.run_dir);
+
     let mut retry = interval(RETRY);
     retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let event = tokio::select! {
             () = shutdown.cancelled() => break,
             Some(event) = events.recv() => event,
+            Some(answer) = questions.recv() => {
+                // Who asked may be gone by now.
+                let _ = answer.send(state.status());
+                continue;
+            }
             _ = retry.tick() => Event::Retry,
         };
         state.handle(event);

@@ -93,7 +93,7 @@ impl StaticFeed {
 
         let mut messages = Vec::new();
         if !changed.is_empty() {
-            let networks = wanted.iter().filter_map(|id| self.file.networks.get(id).cloned()).collect();
+            let networks = wanted.iter().filter_map(|id| self.file.networks.get(id).copied()).collect();
             messages.push(ToAgent::Orders(Orders { networks, ports: changed }));
         }
         for network in &wanted {

@@ -4,7 +4,7 @@ use std::time::Duration;
 use model::Backoff;
 use sync::agent::{Receiver, Sender, connect};
 use sync::messages::ToServer;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::{info, warn};
 
 use crate::events::{Event, Server};
@@ -65,16 +65,19 @@ impl Link {
     async fn session(&mut self, backoff: &mut Backoff, said: &mut bool) -> Result<String, Over> {
         self.say(Server::Opening).await?;
         let hello = loop {
-            match self.messages.recv().await.ok_or(Over)? {
-                ToServer::Hello(hello) => break hello,
-                _ => {}
+            // What was said before is of the last stream.
+            if let ToServer::Hello(hello) = self.messages.recv().await.ok_or(Over)? {
+                break hello;
             }
         };
         let (sender, receiver) = match connect(&self.address, hello).await {
             Ok(stream) => stream,
             Err(error) => return Ok(text(&error)),
         };
-        let mut reader = tokio::spawn(read(receiver, self.events.clone()));
+        info!(server = %self.address, "connected to the server");
+        *said = false;
+        let (heard, mut hears) = oneshot::channel();
+        let mut reader = tokio::spawn(read(receiver, self.events.clone(), heard));
         let ended = loop {
             tokio::select! {
                 ended = &mut reader => break ended.unwrap_or_else(|_| Ok("the reader failed".to_owned())),
@@ -82,23 +85,22 @@ impl Link {
                     reader.abort();
                     break Ok("the agent ended the stream".to_owned());
                 }
-                message = self.messages.recv() => match message {
-                    Some(message) => if let Err(end) = self.pass(&sender, message).await {
-                        reader.abort();
-                        break Ok(end);
-                    },
-                    None => {
+                message = self.messages.recv() => {
+                    let Some(message) = message else {
                         // Dropping the sender ends our half of the stream: the server sees a goodbye.
                         reader.abort();
-                        break Err(Over);
+                        return Err(Over);
+                    };
+                    if let Err(end) = self.pass(&sender, message).await {
+                        reader.abort();
+                        break Ok(end);
                     }
-                },
+                }
             }
         };
-        // A stream that has stood is no reason to wait long.
-        backoff.reset();
-        if std::mem::take(said) {
-            info!(server = %self.address, "the server had been reached again");
+        // A server that takes the stream only to refuse it is not to be asked again and again.
+        if hears.try_recv().is_ok() {
+            backoff.reset();
         }
         ended
     }
@@ -113,10 +115,18 @@ impl Link {
 }
 
 /// Reads promptly, on a task of its own: small frames left unread close an HTTP/2 connection.
-async fn read(mut receiver: Receiver, events: mpsc::Sender<Event>) -> Result<String, Over> {
+/// `heard`: that something came.
+async fn read(mut receiver: Receiver, events: mpsc::Sender<Event>, heard: oneshot::Sender<()>) -> Result<String, Over> {
+    let mut heard = Some(heard);
     loop {
         match receiver.next().await {
-            Ok(message) => events.send(Event::Server(Server::Message(message))).await.map_err(|_| Over)?,
+            Ok(message) => {
+                if let Some(heard) = heard.take() {
+                    // Nobody listens only if the stream is over anyway.
+                    let _ = heard.send(());
+                }
+                events.send(Event::Server(Server::Message(message))).await.map_err(|_| Over)?;
+            }
             Err(error) => return Ok(text(&error)),
         }
     }

@@ -52,6 +52,10 @@ impl Database {
         !self.under_way.values().chain(&self.failed).any(|other| other.is_like(purpose))
     }
 
+    pub(super) fn is_idle(&self) -> bool {
+        self.under_way.is_empty() && self.failed.is_empty()
+    }
+
     /// Whether there is anything to be tried again.
     fn retry(&mut self) -> bool {
         let failed = !self.failed.is_empty();

@@ -190,10 +190,12 @@ impl HostState {
     /// Hands the patch ports and others' ports to the pipeline.
     pub(super) fn settle_ports_of_others(&mut self) {
         self.pipeline.set_patch_ports(PatchPorts { on_int: self.facts.patch_tun, on_tun: self.facts.patch_int });
-        let gone: Vec<_> = self.foreign.difference(&self.facts.foreign).copied().collect();
-        let new: Vec<_> = self.facts.foreign.difference(&self.foreign).copied().collect();
-        gone.iter().for_each(|port| self.pipeline.remove_foreign_port(*port));
-        new.iter().for_each(|port| self.pipeline.set_foreign_port(*port));
+        for port in self.foreign.difference(&self.facts.foreign) {
+            self.pipeline.remove_foreign_port(*port);
+        }
+        for port in self.facts.foreign.difference(&self.foreign) {
+            self.pipeline.set_foreign_port(*port);
+        }
         self.foreign.clone_from(&self.facts.foreign);
     }
 }

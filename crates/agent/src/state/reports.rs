@@ -7,6 +7,7 @@ use pipeline::{Problem, Row};
 use sync::messages::{Interface, Interfaces, PortReport, RowProblem, ToServer};
 
 use super::HostState;
+use super::server::Stream;
 use super::wiring::Goal;
 use crate::events::Level;
 
@@ -40,6 +41,16 @@ impl Reports {
     }
 }
 
+impl Reports {
+    pub(super) fn nothing_owed(&self) -> bool {
+        self.owed.is_empty()
+    }
+
+    pub(super) fn is_wired(&self, id: &str) -> bool {
+        self.wired.contains_key(id)
+    }
+}
+
 impl HostState {
     pub(super) fn settle_reports(&mut self) {
         if !self.database.is_current() || !self.is_adopted() {
@@ -47,7 +58,7 @@ impl HostState {
         }
         self.report_networks();
         self.report_ports();
-        if self.link.is_connected() {
+        if self.link.is_open() {
             self.report_interfaces();
         }
     }
@@ -68,7 +79,7 @@ impl HostState {
             let problems = self.problems_of(network, &problems);
             let ack = self.link.confirm(network, revision, problems);
             // With the server gone nothing is said: the next hello says it.
-            ack.filter(|_| self.link.is_connected()).into_iter().for_each(|ack| self.send(ack));
+            ack.filter(|_| self.link.is_open()).into_iter().for_each(|ack| self.send(ack));
         }
         for problem in problems {
             if self.reports.said.insert(problem.clone()) {
@@ -111,7 +122,7 @@ impl HostState {
 
     /// Interfaces that came and went. The first report of a stream lists all of them, and says so.
     fn report_interfaces(&mut self) {
-        let inventory = !self.link.inventory_sent;
+        let inventory = self.link.stream == Stream::Opened;
         let there = |id: &&String| self.facts.plugged.contains_key(*id);
         let gone: Vec<_> = self.reports.present.iter().filter(|id| !there(id)).cloned().collect();
         let new: Vec<_> = self.facts.plugged.keys().filter(|id| !self.reports.present.contains(*id)).cloned().collect();
@@ -135,7 +146,7 @@ impl HostState {
             self.reports.present.remove(id);
         }
         self.reports.present.extend(new);
-        self.link.inventory_sent = true;
+        self.link.stream = Stream::Inventoried;
         self.send(ToServer::Interfaces(Interfaces { inventory, present, gone }));
     }
 
@@ -175,7 +186,7 @@ impl HostState {
                 }
                 let Some(ordered) = *ordered else { return };
                 let refusal = (ordered.1, reason.clone());
-                if self.link.inventory_sent && self.reports.refused.get(id) != Some(&refusal) {
+                if self.link.stream == Stream::Inventoried && self.reports.refused.get(id) != Some(&refusal) {
                     self.say(Level::Error, format!("port {id} cannot be wired: {reason}"));
                     self.reports.refused.insert(id.to_owned(), refusal);
                     self.report(id, ordered, false, reason.clone());
@@ -186,7 +197,7 @@ impl HostState {
 
     /// With the server gone nothing is said: the next inventory says it.
     fn report(&mut self, id: &str, (port, generation): (PortId, Generation), wired: bool, reason: String) {
-        if self.link.inventory_sent && self.link.is_connected() && self.reports.present.contains(id) {
+        if self.link.stream == Stream::Inventoried && self.reports.present.contains(id) {
             self.send(ToServer::Report(PortReport { port, generation, wired, reason }));
         }
     }

@@ -15,9 +15,7 @@ use crate::events::{self, Command};
 pub(super) struct Link {
     held: Held,
     identity: Identity,
-    connected: bool,
-    /// The server has the inventory of this connection.
-    pub(super) inventory_sent: bool,
+    pub(super) stream: Stream,
     /// Since the agent started the server has once said all networks that this host has.
     host_complete: bool,
     /// Networks of which all entries are known. They stay known while the server is gone.
@@ -25,6 +23,15 @@ pub(super) struct Link {
     /// Full mesh: the list of endpoints is known, and there is nothing else to know of a network.
     endpoints_complete: bool,
     endpoints: BTreeMap<HostName, Endpoint>,
+}
+
+/// How far the stream to the server is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stream {
+    Down,
+    Opened,
+    /// The server has this stream's inventory, and hears of what changes.
+    Inventoried,
 }
 
 #[derive(Debug)]
@@ -38,8 +45,7 @@ impl Link {
         Link {
             held: Held::default(),
             identity: Identity { config: config.clone(), boot_id },
-            connected: false,
-            inventory_sent: false,
+            stream: Stream::Down,
             host_complete: false,
             complete: BTreeSet::new(),
             endpoints_complete: false,
@@ -79,8 +85,8 @@ impl Link {
         self.complete.iter().copied()
     }
 
-    pub(super) fn is_connected(&self) -> bool {
-        self.connected
+    pub(super) fn is_open(&self) -> bool {
+        self.stream != Stream::Down
     }
 
     pub(super) fn host_complete(&self) -> bool {
@@ -96,13 +102,12 @@ impl HostState {
     pub(super) fn on_server(&mut self, event: events::Server) {
         match event {
             events::Server::Opening => {
-                self.link.connected = true;
-                self.link.inventory_sent = false;
+                self.link.stream = Stream::Opened;
                 self.reports.start_over();
                 let hello = self.link.hello(self.pipeline.modes().arp_responder());
                 self.send(hello);
             }
-            events::Server::Lost => self.link.connected = false,
+            events::Server::Lost => self.link.stream = Stream::Down,
             events::Server::Message(message) => self.on_message(message),
         }
     }
@@ -139,7 +144,9 @@ impl HostState {
             Update::Dropped(network) => self.drop_network(network),
             Update::HostComplete(listed) => {
                 let others: Vec<_> = self.link.complete.iter().filter(|id| !listed.contains(id)).copied().collect();
-                others.into_iter().for_each(|network| self.drop_network(network));
+                for network in others {
+                    self.drop_network(network);
+                }
                 self.link.host_complete = true;
                 // Ports that no order spoke of are nobody's now.
                 self.wiring.stale = true;

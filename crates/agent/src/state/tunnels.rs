@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use openflow::PortNo;
-use ovsdb::{PortSpec, Target, Transaction};
+use ovsdb::{PortSpec, Transaction};
 use pipeline::{Scope, Tunnel, TunnelPort};
 use uuid::Uuid;
 
@@ -57,7 +57,7 @@ impl HostState {
             self.tunnels.deleted.retain(|tunnel| self.facts.tunnels.contains_key(tunnel));
             self.find_taken_names();
             self.tell_ports();
-            self.add_tunnels(bridge.into());
+            self.add_tunnels(bridge);
         }
         self.remove_tunnels(bridge);
     }
@@ -113,7 +113,7 @@ impl HostState {
     }
 
     /// One transaction for all ports that are wanted and missing, or there with other options.
-    fn add_tunnels(&mut self, bridge: Target) {
+    fn add_tunnels(&mut self, bridge: Uuid) {
         if !self.database.is_free(&Purpose::AddTunnels) {
             return;
         }
@@ -133,7 +133,7 @@ impl HostState {
                 });
             }
         }
-        transaction.add_ports(&bridge, &specs);
+        transaction.add_ports(&bridge.into(), &specs);
         self.transact(Purpose::AddTunnels, transaction.into_operations());
     }
 

@@ -250,14 +250,12 @@ impl HostState {
                 ofport: plugged.ofport,
                 wired: true,
             };
-            let in_effect = match before.remove(&wire.port).filter(|before| before.port == port) {
-                Some(same) => same,
-                None => {
-                    self.pipeline.set_local_port(wire.port, port.clone());
-                    // What is marked now becomes the next change.
-                    InEffect { port, at: self.change() + u64::from(self.pipeline.is_dirty()) }
-                }
-            };
+            let same = before.remove(&wire.port).filter(|before| before.port == port);
+            let in_effect = same.unwrap_or_else(|| {
+                self.pipeline.set_local_port(wire.port, port.clone());
+                // What is marked now becomes the next change.
+                InEffect { port, at: self.change + u64::from(self.pipeline.is_dirty()) }
+            });
             self.wiring.in_effect.insert(wire.port, in_effect);
         }
         self.wiring.goals = goals;

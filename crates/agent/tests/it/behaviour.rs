@@ -2,6 +2,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use agent::{DatapathType, Settings};
+use tokio::io::AsyncReadExt;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -64,6 +65,7 @@ fn static_file(dir: &Path) -> std::path::PathBuf {
 struct Agent {
     stop: CancellationToken,
     running: JoinHandle<()>,
+    status: std::path::PathBuf,
     database: Arc<Count>,
     integration: Arc<Count>,
     tunnel: Arc<Count>,
@@ -72,7 +74,7 @@ struct Agent {
 impl Agent {
     fn start(ovs: &Ovs, change: impl FnOnce(&mut Settings)) -> Self {
         let dir = tempfile::Builder::new().prefix("culvert-proxy-").tempdir().unwrap();
-        let via = |name: &str, scanner| proxy::start(dir.path().join(name), ovs.path(name), scanner);
+        let via = |name: &str, scanner| proxy::start(&dir.path().join(name), ovs.path(name), scanner);
         let database = via("db.sock", proxy::ovsdb);
         let integration = via("br-int.mgmt", proxy::openflow);
         let tunnel = via("br-tun.mgmt", proxy::openflow);
@@ -81,18 +83,20 @@ impl Agent {
             datapath_type: DatapathType::Netdev,
             ovsdb: dir.path().join("db.sock"),
             ovs_rundir: dir.path().into(),
+            run_dir: dir.path().into(),
             static_file: Some(static_file(dir.path())),
             ..Settings::default()
         };
         change(&mut settings);
         let config = settings.parse(Some("compute1")).unwrap();
+        let status = dir.path().join("agent.sock");
         let stop = CancellationToken::new();
         let token = stop.clone();
         let running = tokio::spawn(async move {
             let _dir = dir;
             agent::run(config, token).await.unwrap();
         });
-        Agent { stop, running, database, integration, tunnel }
+        Agent { stop, running, status, database, integration, tunnel }
     }
 
     /// Ends it as SIGTERM does.
@@ -202,6 +206,7 @@ async fn a_restart_writes_nothing_and_mends_exactly_what_is_missing() {
     let before = (ovs.flows("br-int"), ovs.flows("br-tun"), ovs.vsctl("show"));
 
     let second = Agent::start(&ovs, |_| {});
+    wait("the agent", || second.status.exists());
     settled(&second).await;
     let nothing = Counts { database: 0, integration: 0, tunnel: 0 };
     assert_eq!(second.stop().await, nothing);
@@ -211,25 +216,23 @@ async fn a_restart_writes_nothing_and_mends_exactly_what_is_missing() {
     ovs.ofctl(&["--strict", "del-flows"], "br-tun", &["table=20,priority=2,dl_vlan=1,dl_dst=fa:16:3e:87:40:f3"]);
     assert_eq!(count(&ovs, "table=20, priority=2"), 2);
     let third = Agent::start(&ovs, |_| {});
-    wait("the missing flow", || count(&ovs, "table=20, priority=2") == 3);
+    wait("the missing flow", || count(&ovs, "table=20, priority=2") == 3 && third.status.exists());
     settled(&third).await;
     assert_eq!(third.stop().await, Counts { tunnel: 1, ..nothing });
     assert_eq!(ovs.flows("br-tun"), before.1);
 }
 
-/// Waits until the agent has been told everything and has compared it: a port of its own, plugged now, is handled after
-/// all that came before; the agent isolates it (one write) only if it is not so already, as here.
+/// Waits until the agent has been told everything, has compared it with what is there, and has nothing under way.
 async fn settled(agent: &Agent) {
-    use std::sync::atomic::Ordering::SeqCst;
-    // Quiet on all three sockets, after they were used, for long enough to say that nothing more is on its way.
-    let bytes = || [&agent.database, &agent.integration, &agent.tunnel].map(|count| count.bytes.load(SeqCst));
-    let mut last = bytes();
-    let mut quiet = 0;
-    while quiet < 20 {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        let now = bytes();
-        quiet = if now == last && now.iter().all(|bytes| *bytes > 0) { quiet + 1 } else { 0 };
-        last = now;
+    loop {
+        let mut stream = tokio::net::UnixStream::connect(&agent.status).await.unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        let status: serde_json::Value = serde_json::from_str(&text).unwrap();
+        if status["settled"] == true {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
 }
 

@@ -26,9 +26,9 @@ impl Count {
 type Scanner = fn(&[u8], &AtomicUsize) -> usize;
 
 /// Listens at `path` and connects each client to `target`.
-pub(crate) fn start(path: PathBuf, target: PathBuf, scanner: Scanner) -> Arc<Count> {
+pub(crate) fn start(path: &Path, target: PathBuf, scanner: Scanner) -> Arc<Count> {
     let count = Arc::new(Count::default());
-    let listener = UnixListener::bind(&path).unwrap();
+    let listener = UnixListener::bind(path).unwrap();
     let counted = count.clone();
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {

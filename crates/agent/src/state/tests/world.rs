@@ -274,7 +274,9 @@ impl World {
         for operation in operations {
             match operation {
                 Operation::Insert { table, mut row, name } => {
-                    row.values_mut().for_each(|datum| resolve(datum, &names));
+                    for datum in row.values_mut() {
+                        resolve(datum, &names);
+                    }
                     let taken = |other: &Row| other.get("name").is_some() && other.get("name") == row.get("name");
                     if self.tables.get(&table).is_some_and(|rows| rows.values().any(taken)) {
                         self.tables = backup;
