@@ -84,8 +84,15 @@ impl HostState {
         if !switch.is_ready() || switch.under_way.is_some() {
             return;
         }
-        let rows = std::mem::take(&mut switch.pending);
-        let (ops, rest) = self.compare(bridge, &rows);
+        if !switch.pending.is_empty() {
+            // What is left of the last plan is planned anew with it, so that the order holds over all of it.
+            let mut rows = std::mem::take(&mut switch.pending);
+            rows.extend(switch.planned.drain(..).map(|op| op.row));
+            let ops = self.compare(bridge, &rows);
+            self.switch(bridge).planned = ops.into();
+        }
+        let switch = self.switch(bridge);
+        let ops: Vec<_> = switch.planned.drain(..switch.planned.len().min(BATCH)).collect();
         let mut flow_mods = Vec::with_capacity(ops.len());
         let mut sent = Vec::with_capacity(ops.len());
         for op in ops {
@@ -98,8 +105,7 @@ impl HostState {
         }
         let change = self.change;
         let switch = self.switch(bridge);
-        switch.pending = rest;
-        let change = if switch.pending.is_empty() {
+        let change = if switch.planned.is_empty() {
             flow_mods.append(&mut switch.removals);
             change
         } else {
@@ -114,17 +120,16 @@ impl HostState {
         self.commands.push(Command::Apply { bridge, session, flow_mods, together });
     }
 
-    /// The steps from what is installed to what is wanted, as many as one batch takes, and the rows that are left.
-    fn compare(&mut self, bridge: Bridge, rows: &BTreeSet<Row>) -> (Vec<Op>, BTreeSet<Row>) {
+    /// The steps from what is installed to what is wanted, for these rows.
+    fn compare(&mut self, bridge: Bridge, rows: &BTreeSet<Row>) -> Vec<Op> {
         let switch = self.switch(bridge);
-        let known = switch.confirmed > 0;
+        let known = std::mem::replace(&mut switch.compared, true);
         let orphans = std::mem::take(&mut switch.orphans);
         let refused = std::mem::take(&mut switch.refused);
         let candidates = rows.iter().filter(|row| !refused.contains(row)).copied();
         // At first every row that nobody wants is an orphan; later only what was one then.
         let may_remove = |row: &Row| (known && !orphans.contains(row)) || self.is_settled(row.scope());
-        let mut plan = plan(&self.pipeline, &self.installed, candidates, may_remove);
-        let rest = plan.ops.split_off(plan.ops.len().min(BATCH)).iter().map(|op| op.row).collect();
+        let plan = plan(&self.pipeline, &self.installed, candidates, may_remove);
         let untouched = orphans.into_iter().filter(|row| !rows.contains(row));
         let orphans = untouched.chain(plan.held).collect::<BTreeSet<_>>();
         for row in &orphans {
@@ -136,7 +141,7 @@ impl HostState {
         }
         let switch = self.switch(bridge);
         (switch.orphans, switch.refused) = (orphans, refused);
-        (plan.ops, rest)
+        plan.ops
     }
 
     /// Enough is known to say that a row of this scope, found on a switch and not wanted, is nobody's.

@@ -1,6 +1,6 @@
 //! What is known of one bridge's flows, and what is under way to it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use openflow::FlowMod;
 use pipeline::{Bridge, Op, Row};
@@ -13,11 +13,15 @@ pub(super) struct Switch {
     pub(super) phase: Phase,
     /// Rows to compare with what is installed.
     pub(super) pending: BTreeSet<Row>,
+    /// The steps that were found and do not fit the batch under way, in their order.
+    pub(super) planned: VecDeque<Op>,
     /// Removals of what is no row: learned towards a tunnel port that goes, or of no form that we use.
     pub(super) removals: Vec<FlowMod>,
     /// Rows found here that nobody wants, as far as is known: not to be removed before what they belong to is complete.
     pub(super) orphans: BTreeSet<Row>,
     pub(super) under_way: Option<Batch>,
+    /// What was found here has been compared once with what is wanted.
+    pub(super) compared: bool,
     /// All up to this change is in, confirmed by a barrier.
     pub(super) confirmed: u64,
     /// Rows that the switch refused, until they change.
@@ -48,9 +52,11 @@ impl Switch {
         Switch {
             phase: Phase::Down,
             pending: BTreeSet::new(),
+            planned: VecDeque::new(),
             removals: Vec::new(),
             orphans: BTreeSet::new(),
             under_way: None,
+            compared: false,
             confirmed: 0,
             refused: BTreeSet::new(),
             session: 0,
@@ -74,9 +80,11 @@ impl Switch {
     fn forget(&mut self, phase: Phase) {
         self.phase = phase;
         self.pending.clear();
+        self.planned.clear();
         self.removals.clear();
         self.orphans.clear();
         self.under_way = None;
+        self.compared = false;
         self.confirmed = 0;
     }
 }

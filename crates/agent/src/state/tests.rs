@@ -506,3 +506,29 @@ fn a_dead_port_of_a_stock_agent_is_made_an_access_port() {
     assert_eq!((row.get("vlan_mode"), row.get("trunks")), (Some(&empty), Some(&empty)));
     assert_eq!(reports(&world).len(), 1);
 }
+
+#[test]
+fn a_large_network_goes_in_by_bounded_batches_and_is_confirmed_with_the_last() {
+    let mut world = wired();
+    world.forget();
+    let many = |count: u32| -> Vec<Entry> {
+        let entry = |n: u32| {
+            let [a, b, c, d] = n.to_be_bytes();
+            let ips = vec![[10, 1 + b, c, d].into()];
+            let port = PortId(Uuid::from_u128((1 << 64) + u128::from(n)));
+            Entry { port, mac: Mac([0xfa, 0x16, a, b, c, d]), ips, endpoint: [10, 0, 1, 21].into() }
+        };
+        (1..=count).map(entry).collect()
+    };
+    world.hold_switches = true;
+    world.tell(snapshot(A, 6, &many(5000)));
+    assert_eq!(world.batches, [4096], "one batch at a time");
+    assert!(acks(&world).is_empty());
+    // Something changes while most of it is still to be sent.
+    let all = [many(5000), vec![entry(12, 39)]].concat();
+    world.tell([delta(A, (6, 7), &[entry(12, 39)], &[], &all)]);
+    world.release();
+    assert_eq!((world.table(20).len(), world.table(22).len()), (5001, 1));
+    assert!(world.batches.len() >= 3 && world.batches.iter().all(|batch| *batch <= 4097), "{:?}", world.batches);
+    assert_eq!(acks(&world), [(network(A), 7, 0)]);
+}

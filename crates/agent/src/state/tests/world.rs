@@ -23,6 +23,8 @@ pub(super) struct World {
     pub(super) writes: Vec<String>,
     /// Every flow-mod, in order.
     pub(super) mods: Vec<(Bridge, FlowMod)>,
+    /// Flow-mods of each batch.
+    pub(super) batches: Vec<usize>,
     pub(super) sent: Vec<ToServer>,
     pub(super) said: Vec<(Level, String)>,
     /// What happened, in order, for questions of order: "add-port gre-…", "flow 22", "del-port …".
@@ -47,6 +49,7 @@ impl World {
             flows: BTreeMap::from([(Bridge::Integration, BTreeMap::new()), (Bridge::Tunnel, BTreeMap::new())]),
             writes: Vec::new(),
             mods: Vec::new(),
+            batches: Vec::new(),
             sent: Vec::new(),
             said: Vec::new(),
             story: Vec::new(),
@@ -92,6 +95,7 @@ impl World {
     pub(super) fn forget(&mut self) {
         self.writes.clear();
         self.mods.clear();
+        self.batches.clear();
         self.sent.clear();
         self.said.clear();
         self.story.clear();
@@ -142,6 +146,7 @@ impl World {
                 self.state.handle(Event::Switch(bridge, Switch::Dumped { session }));
             }
             Asked::Apply { bridge, session, flow_mods, .. } => {
+                self.batches.push(flow_mods.len());
                 let refused = self.apply(bridge, flow_mods);
                 let done = Event::Switch(bridge, Switch::Applied { session, refused });
                 if self.hold_switches { self.held.push(done) } else { self.state.handle(done) }
