@@ -1,0 +1,73 @@
+//! The two bridges, the patch between them, and nobody else's controller.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ovsdb::{BridgeSpec, PortSpec, Target, Transaction};
+
+use super::HostState;
+use super::database::Purpose;
+use super::facts::{PATCH_INT, PATCH_TUN};
+use crate::DatapathType;
+use crate::events::Level;
+
+impl HostState {
+    /// Makes what is missing and adjusts what differs; what is there already is left alone.
+    pub(super) fn settle_base(&mut self) {
+        if !self.wiring.stale || !self.database.is_free(&Purpose::Base) {
+            return;
+        }
+        match self.base() {
+            Ok(transaction) => self.transact(Purpose::Base, transaction.into_operations()),
+            Err(error) => {
+                let text = error.to_string();
+                if self.database.base_error.as_ref() != Some(&text) {
+                    self.say(Level::Error, text.clone());
+                    self.database.base_error = Some(text);
+                }
+            }
+        }
+    }
+
+    fn base(&self) -> Result<Transaction, ovsdb::Error> {
+        let replica = &self.database.replica;
+        let mut transaction = Transaction::new();
+        let (integration, tunnel) = (&self.config.integration_bridge, &self.config.tunnel_bridge);
+        for (name, patch, peer) in [(integration, PATCH_TUN, PATCH_INT), (tunnel, PATCH_INT, PATCH_TUN)] {
+            let bridge = transaction.ensure_bridge(replica, &self.bridge_spec(name))?;
+            if let Target::Row(uuid) = bridge {
+                // We speak through the bridge's own socket; a stock agent's controller would fight us for the flows.
+                transaction.clear_controller(replica, uuid);
+            }
+            match replica.interfaces().iter().find(|(_, interface)| interface.name == patch) {
+                Some((uuid, _)) => transaction.set_interface_options(replica, *uuid, [("peer", Some(peer))]),
+                None => transaction.add_ports(&bridge, [&PortSpec::patch(patch, peer)]),
+            }
+        }
+        Ok(transaction)
+    }
+
+    fn bridge_spec(&self, name: &str) -> BridgeSpec {
+        // Without a rule of ours nothing passes: a bridge that lost its flows must not fall back to plain switching.
+        // The options are Neutron's: no in-band rules above ours, and room for the MACs of a busy host.
+        let mut other_config = BTreeMap::from([("disable-in-band".to_owned(), "true".to_owned())]);
+        if name == self.config.integration_bridge {
+            other_config.insert("mac-table-size".to_owned(), "50000".to_owned());
+        }
+        let datapath_type = match self.config.datapath_type {
+            // `system` may be written as nothing at all; an existing bridge keeps the way it is written.
+            DatapathType::System => {
+                let there = self.database.replica.bridge_by_name(name);
+                let same = there.map(|(_, bridge)| bridge.datapath_type.clone()).filter(|there| there == "system");
+                same.unwrap_or_default()
+            }
+            DatapathType::Netdev => "netdev".to_owned(),
+        };
+        BridgeSpec {
+            name: name.to_owned(),
+            datapath_type,
+            fail_mode: Some("secure".to_owned()),
+            other_config,
+            protocols: ["OpenFlow13", "OpenFlow14"].map(str::to_owned).into_iter().collect::<BTreeSet<_>>(),
+        }
+    }
+}

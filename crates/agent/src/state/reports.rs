@@ -1,0 +1,212 @@
+//! What the server is told: interfaces seen, ports wired or not, networks confirmed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::{Generation, NetworkId, PortId, Revision};
+use pipeline::{Problem, Row};
+use sync::messages::{Interface, Interfaces, PortReport, RowProblem, ToServer};
+
+use super::HostState;
+use super::server::Stream;
+use super::wiring::Goal;
+use crate::events::Level;
+
+#[derive(Debug, Default)]
+pub(super) struct Reports {
+    /// The newest revision of each network that has not been confirmed yet, and the change with which it is in.
+    owed: BTreeMap<NetworkId, (Revision, u64)>,
+    /// Interfaces that the server has been told of.
+    present: BTreeSet<String>,
+    /// Ports that are wired, with the generation under which the server was told, or is told with the next inventory.
+    wired: BTreeMap<String, (PortId, Generation)>,
+    /// Ports that cannot be wired, as the server was told.
+    refused: BTreeMap<String, (Generation, String)>,
+    /// Problems that the log has named.
+    said: BTreeSet<Problem>,
+}
+
+impl Reports {
+    pub(super) fn owe_ack(&mut self, network: NetworkId, revision: Revision, at: u64) {
+        self.owed.insert(network, (revision, at));
+    }
+
+    pub(super) fn forget_network(&mut self, network: NetworkId) {
+        self.owed.remove(&network);
+    }
+
+    /// A new stream: all that the server is told only once is said again, with the inventory or after it.
+    pub(super) fn start_over(&mut self) {
+        self.present.clear();
+        self.refused.clear();
+    }
+}
+
+impl Reports {
+    pub(super) fn nothing_owed(&self) -> bool {
+        self.owed.is_empty()
+    }
+
+    pub(super) fn is_wired(&self, id: &str) -> bool {
+        self.wired.contains_key(id)
+    }
+}
+
+impl HostState {
+    pub(super) fn settle_reports(&mut self) {
+        if !self.database.is_current() || !self.is_adopted() {
+            return;
+        }
+        self.report_networks();
+        self.report_ports();
+        if self.link.is_open() {
+            self.report_interfaces();
+        }
+    }
+
+    /// A network is confirmed once its rows are in, and with them the tunnel ports that they need (or why not).
+    fn report_networks(&mut self) {
+        if self.reports.owed.is_empty() || !self.tunnels_are_in() {
+            return;
+        }
+        let is_in = |(_, (_, at)): &(&NetworkId, &(Revision, u64))| self.is_confirmed(*at);
+        let due: Vec<_> = self.reports.owed.iter().filter(is_in).map(|(id, (revision, _))| (*id, *revision)).collect();
+        if due.is_empty() {
+            return;
+        }
+        let problems = self.pipeline.problems();
+        for (network, revision) in due {
+            self.reports.owed.remove(&network);
+            let problems = self.problems_of(network, &problems);
+            let ack = self.link.confirm(network, revision, problems);
+            // With the server gone nothing is said: the next hello says it.
+            ack.filter(|_| self.link.is_open()).into_iter().for_each(|ack| self.send(ack));
+        }
+        for problem in problems {
+            if self.reports.said.insert(problem.clone()) {
+                self.say(Level::Warn, problem.to_string());
+            }
+        }
+    }
+
+    /// The ports of the network that this host cannot reach, or only in part.
+    fn problems_of(&self, network: NetworkId, problems: &[Problem]) -> Vec<RowProblem> {
+        let mut named = Vec::new();
+        for problem in problems {
+            match problem {
+                Problem::Unreachable { network: of, port, .. } if *of == network => {
+                    named.push(RowProblem { port: *port, reason: problem.to_string() });
+                }
+                Problem::TunnelFailed { tunnel } => {
+                    let type_matches =
+                        self.vlans.of(network).is_some_and(|(at, _)| at.tunnel_type == tunnel.tunnel_type);
+                    let behind = self.pipeline.entries(network).filter(|entry| entry.endpoint == tunnel.remote);
+                    let ports = behind.filter(|_| type_matches).map(|entry| entry.port);
+                    named.extend(ports.map(|port| RowProblem { port, reason: problem.to_string() }));
+                }
+                _ => {}
+            }
+        }
+        let Some((_, vlan)) = self.vlans.of(network) else { return named };
+        for row in &self.tunnel.refused {
+            let reason = || format!("the switch refused a flow: {}", self.pipeline.explain(row));
+            let concerns = |entry: &model::Entry| match *row {
+                Row::Unicast { vlan: of, mac } => of == vlan && entry.mac == mac,
+                Row::Responder { vlan: of, ip } => of == vlan && entry.ips.contains(&ip.into()),
+                _ => false,
+            };
+            let ports = self.pipeline.entries(network).filter(concerns);
+            named.extend(ports.map(|entry| RowProblem { port: entry.port, reason: reason() }));
+        }
+        named
+    }
+
+    /// Interfaces that came and went. The first report of a stream lists all of them, and says so.
+    fn report_interfaces(&mut self) {
+        let inventory = self.link.stream == Stream::Opened;
+        let there = |id: &&String| self.facts.plugged.contains_key(*id);
+        let gone: Vec<_> = self.reports.present.iter().filter(|id| !there(id)).cloned().collect();
+        let new: Vec<_> = self.facts.plugged.keys().filter(|id| !self.reports.present.contains(*id)).cloned().collect();
+        if inventory {
+            // What was unplugged while nobody listened: its order is void.
+            self.orders.retain(|id, _| self.facts.plugged.contains_key(id));
+        }
+        for id in &gone {
+            self.orders.remove(id);
+        }
+        let interface = |id: &String| Interface {
+            id: id.clone(),
+            order_held: self.orders.get(id).map(|order| order.order.digest()),
+            wired: self.reports.wired.get(id).map(|(_, generation)| *generation),
+        };
+        let present: Vec<_> = new.iter().map(interface).collect();
+        if !inventory && present.is_empty() && gone.is_empty() {
+            return;
+        }
+        for id in &gone {
+            self.reports.present.remove(id);
+        }
+        self.reports.present.extend(new);
+        self.link.stream = Stream::Inventoried;
+        self.send(ToServer::Interfaces(Interfaces { inventory, present, gone }));
+    }
+
+    /// Ports that became wired, ceased to be, or cannot be.
+    fn report_ports(&mut self) {
+        self.wiring.goals = {
+            let goals = std::mem::take(&mut self.wiring.goals);
+            for (id, goal) in &goals {
+                self.report_port(id, goal);
+            }
+            goals
+        };
+        // An interface that is gone is reported as such.
+        let plugged = &self.facts.plugged;
+        self.reports.wired.retain(|id, _| plugged.contains_key(id));
+        self.reports.refused.retain(|id, _| plugged.contains_key(id));
+    }
+
+    fn report_port(&mut self, id: &str, goal: &Goal) {
+        let told = self.reports.wired.get(id).copied();
+        match goal {
+            Goal::Keep { .. } => {}
+            Goal::Wired { wire, .. } => {
+                let now = (wire.port, wire.generation);
+                self.reports.refused.remove(id);
+                if told != Some(now) && self.is_wired(wire.port, wire.network) {
+                    self.reports.wired.insert(id.to_owned(), now);
+                    self.report(id, now, true, String::new());
+                }
+            }
+            Goal::Isolated { ordered, reason } => {
+                if let Some(told) = told {
+                    self.reports.wired.remove(id);
+                    if ordered.is_none() {
+                        self.report(id, told, false, reason.clone());
+                    }
+                }
+                let Some(ordered) = *ordered else { return };
+                let refusal = (ordered.1, reason.clone());
+                if self.link.stream == Stream::Inventoried && self.reports.refused.get(id) != Some(&refusal) {
+                    self.say(Level::Error, format!("port {id} cannot be wired: {reason}"));
+                    self.reports.refused.insert(id.to_owned(), refusal);
+                    self.report(id, ordered, false, reason.clone());
+                }
+            }
+        }
+    }
+
+    /// With the server gone nothing is said: the next inventory says it.
+    fn report(&mut self, id: &str, (port, generation): (PortId, Generation), wired: bool, reason: String) {
+        if self.link.stream == Stream::Inventoried && self.reports.present.contains(id) {
+            self.send(ToServer::Report(PortReport { port, generation, wired, reason }));
+        }
+    }
+
+    /// Tag and flows are confirmed, and so is a complete set of the network's entries.
+    fn is_wired(&self, port: PortId, network: NetworkId) -> bool {
+        let in_place = self.wiring.in_effect_at(port).is_some_and(|at| self.is_confirmed(at));
+        let known =
+            if self.config.l2_population { self.link.is_confirmed(network) } else { self.link.is_complete(network) };
+        in_place && known && self.tunnels_are_in()
+    }
+}

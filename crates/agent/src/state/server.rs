@@ -1,0 +1,196 @@
+//! What the server says, and what it has been told of this host.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::{HostName, NetworkId, Revision};
+use pipeline::Tunnel;
+use sync::agent::{Held, Update};
+use sync::messages::{Answer, Endpoint, Hello, MINOR, Orders, Question, QuestionKind, RowProblem, ToAgent, ToServer};
+
+use super::HostState;
+use crate::Config;
+use crate::events::{self, Command};
+
+#[derive(Debug)]
+pub(super) struct Link {
+    held: Held,
+    identity: Identity,
+    pub(super) stream: Stream,
+    /// Since the agent started the server has once said all networks that this host has.
+    host_complete: bool,
+    /// Networks of which all entries are known. They stay known while the server is gone.
+    complete: BTreeSet<NetworkId>,
+    /// Full mesh: the list of endpoints is known, and there is nothing else to know of a network.
+    endpoints_complete: bool,
+    endpoints: BTreeMap<HostName, Endpoint>,
+}
+
+/// How far the stream to the server is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stream {
+    Down,
+    Opened,
+    /// The server has this stream's inventory, and hears of what changes.
+    Inventoried,
+}
+
+#[derive(Debug)]
+struct Identity {
+    config: Config,
+    boot_id: String,
+}
+
+impl Link {
+    pub(super) fn new(config: &Config, boot_id: String) -> Self {
+        Link {
+            held: Held::default(),
+            identity: Identity { config: config.clone(), boot_id },
+            stream: Stream::Down,
+            host_complete: false,
+            complete: BTreeSet::new(),
+            endpoints_complete: false,
+            endpoints: BTreeMap::new(),
+        }
+    }
+
+    fn hello(&mut self, arp_responder: bool) -> ToServer {
+        let Identity { config, boot_id } = &self.identity;
+        ToServer::Hello(self.held.begin(Hello {
+            minor: MINOR,
+            software: concat!("culvert ", env!("CARGO_PKG_VERSION")).to_owned(),
+            host: config.host.clone(),
+            endpoint: config.local_ip,
+            tunnel_types: config.tunnel_types.clone(),
+            l2_population: config.l2_population,
+            arp_responder,
+            boot_id: boot_id.clone(),
+            epoch: None,
+            held: Vec::new(),
+            endpoints_held: Revision::ZERO,
+        }))
+    }
+
+    /// The switches have confirmed a network up to here.
+    pub(super) fn confirm(&mut self, id: NetworkId, revision: Revision, problems: Vec<RowProblem>) -> Option<ToServer> {
+        self.held.confirm(id, revision, problems)
+    }
+
+    /// The switches have confirmed a complete set of the network's entries.
+    pub(super) fn is_confirmed(&self, network: NetworkId) -> bool {
+        self.held.confirmed(network).is_some()
+    }
+
+    /// Networks of which entries are known.
+    pub(super) fn known_networks(&self) -> impl Iterator<Item = NetworkId> {
+        self.complete.iter().copied()
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.stream != Stream::Down
+    }
+
+    pub(super) fn host_complete(&self) -> bool {
+        self.host_complete
+    }
+
+    pub(super) fn is_complete(&self, network: NetworkId) -> bool {
+        if self.identity.config.l2_population { self.complete.contains(&network) } else { self.endpoints_complete }
+    }
+}
+
+impl HostState {
+    pub(super) fn on_server(&mut self, event: events::Server) {
+        match event {
+            events::Server::Opening => {
+                self.link.stream = Stream::Opened;
+                self.reports.start_over();
+                let hello = self.link.hello(self.pipeline.modes().arp_responder());
+                self.send(hello);
+            }
+            events::Server::Lost => self.link.stream = Stream::Down,
+            events::Server::Message(message) => self.on_message(message),
+        }
+    }
+
+    fn on_message(&mut self, message: ToAgent) {
+        match self.link.held.receive(message) {
+            Ok(received) => {
+                received.replies.into_iter().for_each(|reply| self.send(reply));
+                received.update.into_iter().for_each(|update| self.take_update(update));
+            }
+            Err(error) => self.commands.push(Command::HangUp { reason: error.to_string() }),
+        }
+    }
+
+    pub(super) fn send(&mut self, message: ToServer) {
+        self.commands.push(Command::Send(message));
+    }
+
+    fn take_update(&mut self, update: Update) {
+        match update {
+            Update::Orders(orders) => self.take_orders(orders),
+            Update::Entries { network, replace, upserts, removes, revision } => {
+                if replace {
+                    self.pipeline.replace_entries(network, upserts);
+                } else {
+                    self.pipeline.apply_entries(network, upserts, &removes);
+                }
+                if self.link.complete.insert(network) {
+                    self.review_orphans();
+                }
+                let at = self.change() + u64::from(self.pipeline.is_dirty());
+                self.reports.owe_ack(network, revision, at);
+            }
+            Update::Dropped(network) => self.drop_network(network),
+            Update::HostComplete(listed) => {
+                let others: Vec<_> = self.link.complete.iter().filter(|id| !listed.contains(id)).copied().collect();
+                for network in others {
+                    self.drop_network(network);
+                }
+                self.link.host_complete = true;
+                // Ports that no order spoke of are nobody's now.
+                self.wiring.stale = true;
+                self.review_orphans();
+            }
+            Update::Endpoints { replace, upserts, removes } => {
+                let endpoints = &mut self.link.endpoints;
+                if replace {
+                    endpoints.clear();
+                }
+                endpoints.retain(|host, _| !removes.contains(host));
+                endpoints.extend(upserts.into_iter().map(|endpoint| (endpoint.host.clone(), endpoint)));
+                let tunnels = endpoints.values().flat_map(|endpoint| {
+                    let types = endpoint.tunnel_types.iter();
+                    types.map(|tunnel_type| Tunnel::new(*tunnel_type, endpoint.address))
+                });
+                self.pipeline.set_endpoints(tunnels);
+                self.link.endpoints_complete = true;
+                self.review_orphans();
+            }
+            Update::Question(question) => self.answer(&question),
+        }
+    }
+
+    fn take_orders(&mut self, orders: Orders) {
+        self.networks.extend(orders.networks.into_iter().map(|info| (info.network, info)));
+        self.orders.extend(orders.ports.into_iter().map(|order| (order.id.clone(), order)));
+        self.wiring.stale = true;
+    }
+
+    /// The server has nothing to say of this network any more.
+    fn drop_network(&mut self, network: NetworkId) {
+        self.pipeline.replace_entries(network, Vec::new());
+        self.link.complete.remove(&network);
+        if self.vlans.of(network).is_none() {
+            self.networks.remove(&network);
+        }
+        self.reports.forget_network(network);
+    }
+
+    fn answer(&mut self, question: &Question) {
+        let text = match question.kind {
+            QuestionKind::ExplainDrop { tunnel_type, key, from } => self.pipeline.explain_drop(tunnel_type, key, from),
+        };
+        self.send(ToServer::Answer(Answer { question: question.question, text }));
+    }
+}

@@ -1,0 +1,167 @@
+//! What is known of one bridge's flows, and what is under way to it.
+
+use std::collections::BTreeSet;
+
+use openflow::FlowMod;
+use pipeline::{Bridge, Op, Row};
+
+use super::HostState;
+use crate::events::{self, Command, Level, Refused};
+
+#[derive(Debug)]
+pub(super) struct Switch {
+    pub(super) phase: Phase,
+    /// Rows to compare with what is installed.
+    pub(super) pending: BTreeSet<Row>,
+    /// Removals of what is no row: learned towards a tunnel port that goes, or of no form that we use.
+    pub(super) removals: Vec<FlowMod>,
+    /// Rows found here that nobody wants, as far as is known: not to be removed before what they belong to is complete.
+    pub(super) orphans: BTreeSet<Row>,
+    pub(super) under_way: Option<Batch>,
+    /// All up to this change is in, confirmed by a barrier.
+    pub(super) confirmed: u64,
+    /// Rows that the switch refused, until they change.
+    pub(super) refused: BTreeSet<Row>,
+    session: u64,
+    bundles: Option<bool>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Down,
+    /// Being read.
+    Dumping,
+    Ready,
+}
+
+/// Flow-mods that the switch has not confirmed yet.
+#[derive(Debug)]
+pub(super) struct Batch {
+    /// In the order sent; removals of what is no row come after them.
+    pub(super) ops: Vec<Op>,
+    /// The change that the switch is at once this is in.
+    pub(super) change: u64,
+}
+
+impl Switch {
+    pub(super) fn new() -> Self {
+        Switch {
+            phase: Phase::Down,
+            pending: BTreeSet::new(),
+            removals: Vec::new(),
+            orphans: BTreeSet::new(),
+            under_way: None,
+            confirmed: 0,
+            refused: BTreeSet::new(),
+            session: 0,
+            bundles: None,
+        }
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.phase == Phase::Ready
+    }
+
+    pub(super) fn bundles(&self) -> bool {
+        self.bundles == Some(true)
+    }
+
+    pub(super) fn session(&self) -> u64 {
+        self.session
+    }
+
+    /// Everything is to be read, and compared, anew.
+    fn forget(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.pending.clear();
+        self.removals.clear();
+        self.orphans.clear();
+        self.under_way = None;
+        self.confirmed = 0;
+    }
+}
+
+impl HostState {
+    pub(super) fn on_switch(&mut self, bridge: Bridge, event: events::Switch) {
+        let current = self.switch(bridge).session;
+        match event {
+            events::Switch::Connected { session, features } => {
+                let switch = self.switch(bridge);
+                let first = switch.bundles.replace(features.bundles) != Some(features.bundles);
+                switch.session = session;
+                switch.refused.clear();
+                self.dump(bridge);
+                if first && !features.bundles {
+                    self.say(
+                        Level::Warn,
+                        format!(
+                            "Open vSwitch takes no bundles on {bridge}: flows of one change go in one after the other, so \
+                             a port that moves may lose frames for a moment"
+                        ),
+                    );
+                }
+            }
+            events::Switch::Lost { session, reason } if session >= current => {
+                let was_up = self.switch(bridge).phase != Phase::Down;
+                self.forget(bridge, Phase::Down);
+                if was_up {
+                    self.say(Level::Warn, format!("{bridge} is not connected: {reason}; its flows stay as they are"));
+                }
+            }
+            events::Switch::Flows { session, flows } if session == current => {
+                for flow in flows {
+                    self.installed.adopt(bridge, flow);
+                }
+            }
+            events::Switch::Dumped { session } if session == current => {
+                let all = self.installed.and_wanted(&self.pipeline);
+                let switch = self.switch(bridge);
+                switch.phase = Phase::Ready;
+                switch.pending = all.into_iter().filter(|row| row.bridge() == bridge).collect();
+            }
+            events::Switch::Applied { session, refused } if session == current => self.on_applied(bridge, &refused),
+            // Of a connection that is gone.
+            _ => {}
+        }
+    }
+
+    fn forget(&mut self, bridge: Bridge, phase: Phase) {
+        self.switch(bridge).forget(phase);
+        self.installed.clear(bridge);
+        self.tunnels.stay();
+    }
+
+    fn dump(&mut self, bridge: Bridge) {
+        self.forget(bridge, Phase::Dumping);
+        let session = self.switch(bridge).session;
+        self.commands.push(Command::Dump { bridge, session });
+    }
+
+    fn on_applied(&mut self, bridge: Bridge, refused: &[Refused]) {
+        let Some(batch) = self.switch(bridge).under_way.take() else { return };
+        self.switch(bridge).confirmed = batch.change;
+        let mut unsure = false;
+        for Refused { index, reason, bad_action } in refused {
+            let Some(op) = batch.ops.get(*index).copied() else { continue };
+            if *bad_action && matches!(op.row, Row::Responder { .. }) && self.lose_responder(reason) {
+                // The next comparison takes back all that belongs to the responder.
+                unsure = true;
+                break;
+            }
+            if !self.pipeline.modes().arp_responder() && matches!(op.row, Row::Responder { .. }) {
+                continue;
+            }
+            self.say(Level::Error, format!("{bridge} refused a flow ({:?}): {reason}; the others are in", op.row));
+            self.switch(bridge).refused.insert(op.row);
+            // Whether the old flow is still there is not known, unless there was none.
+            if op.change == pipeline::Change::Add {
+                self.installed.remove(&op.row);
+            } else {
+                unsure = true;
+            }
+        }
+        if unsure {
+            self.dump(bridge);
+        }
+    }
+}
