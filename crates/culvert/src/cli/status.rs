@@ -40,13 +40,20 @@ fn tables(report: &Status) -> String {
         table(["NETWORK", "NAME", "SEGMENT", "MTU", "PORTS", "HOSTS"], report.networks.iter().map(network_row));
     let ports =
         table(["PORT", "NAME", "MAC", "FIXED IPS", "HOST", "PLUGGED", "STATUS"], report.ports.iter().map(port_row));
-    let problems = report
-        .hosts
-        .iter()
-        .flat_map(|host| host.problems.iter().map(move |problem| [host.name.to_string(), about(problem)]));
-    let problems = table(["PROBLEM ON", ""], problems);
+    let of_hosts = report.hosts.iter().flat_map(|host| {
+        host.problems
+            .iter()
+            .map(move |Problem { about, reason }| [host.name.to_string(), format!("port {about}: {reason}")])
+    });
+    let of_ports = report.ports.iter().flat_map(|port| {
+        port.problems
+            .iter()
+            .map(move |Problem { about, reason }| [about.clone(), format!("port {}: {reason}", port.id)])
+    });
+    let problems = table(["HOST", "PROBLEM"], of_hosts.chain(of_ports));
     let server = format!("{}, revision {}", report.server.software, report.server.revision);
-    [server, hosts, networks, ports, problems].join("\n\n").trim_end().to_owned()
+    let parts = [server, hosts, networks, ports, problems];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")
 }
 
 fn host_row(host: &Host) -> [String; 7] {
@@ -97,10 +104,6 @@ fn port_row(port: &Port) -> [String; 7] {
         list(&port.plugged),
         status,
     ]
-}
-
-fn about(problem: &Problem) -> String {
-    format!("{}: {}", problem.about, problem.reason)
 }
 
 fn list<T: Display>(items: &[T]) -> String {
