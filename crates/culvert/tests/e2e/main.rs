@@ -2,10 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by failing")]
 
+mod arp;
+mod base;
 mod by_hand;
 mod expect;
+mod explain;
 mod frames;
 mod full_mesh;
+mod gate;
+mod isolation;
 mod monitor;
 mod overlay;
 mod ovs;
@@ -15,4 +20,5 @@ mod stream;
 mod support;
 mod switch;
 mod teardown;
+mod tunnels;
 mod verbs;
