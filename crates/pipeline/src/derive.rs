@@ -16,7 +16,7 @@ const LEARNED_FOR: u16 = 300;
 pub enum Derived {
     /// Wanted, and this is the flow.
     Flow(Flow),
-    /// Wanted, but it waits for a tunnel's port: what is installed, if anything is, stays until then.
+    /// It waits for a tunnel's port, its own or the one that replaces it: what is installed, if anything is, stays until then.
     Pending,
     /// Not wanted.
     Absent,
@@ -45,7 +45,7 @@ impl State {
             Row::Dead | Row::Refuse => Derived::Flow(make(base)),
             Row::Admit { port } => self.admitted.holder(&port).map(|claim| normal(claim.cookie(port))).into(),
 
-            Row::Classify { port } => self.classify(port).map(|(cookie, table)| make(cookie).goto(table)).into(),
+            Row::Classify { port } => self.classify(port, make),
             Row::LocalArp => self.if_responder(|| make(base).goto(QUESTION)),
             Row::LocalUnicast => Derived::Flow(make(base).goto(UNICAST)),
             Row::LocalMulticast => Derived::Flow(make(base).goto(FLOOD)),
@@ -97,12 +97,18 @@ impl State {
         remote.then(|| network.entries.endpoint_of(mac)).flatten()
     }
 
-    fn classify(&self, port: PortNo) -> Option<(Cookie, u8)> {
+    fn classify(&self, port: PortNo, make: impl Fn(Cookie) -> Flow) -> Derived {
         if self.patch.on_tun == Some(port) {
-            return Some((Cookie::plain(Kind::Patch), FROM_LOCAL));
+            return Derived::Flow(make(Cookie::plain(Kind::Patch)).goto(FROM_LOCAL));
         }
-        let tunnel = self.tunnels.at(port).filter(|tunnel| self.tunnels.is_wanted(tunnel))?;
-        Some((tunnel_cookie(&tunnel), tables::from_tunnel(tunnel.tunnel_type)))
+        match self.tunnels.at(port) {
+            Some(tunnel) if self.tunnels.is_wanted(&tunnel) => {
+                Derived::Flow(make(tunnel_cookie(&tunnel)).goto(tables::from_tunnel(tunnel.tunnel_type)))
+            }
+            // What went through it may still do so until the tunnel that replaces it has its port.
+            Some(_) if self.tunnels.holds_surplus() => Derived::Pending,
+            _ => Derived::Absent,
+        }
     }
 
     fn key(&self, segment: Segment) -> Option<(NetworkId, LocalVlan)> {
