@@ -40,6 +40,16 @@ proto-check: ## The generated protocol code is what the .proto file gives
 doc: ## Documents of all crates, all warnings denied
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
+.PHONY: demo
+demo: ## Three hosts, two networks, six VMs: what Culvert does, on this machine (needs root; up until Ctrl-C)
+	scripts/install-deps run
+	cargo build --release --package culvert
+	$(CULVERT) lab run --name demo
+
 .PHONY: demo-down
 demo-down: ## Remove the demo's lab, whatever state it is in
-	cargo run --quiet -- lab down --name demo
+	@test -x $(CULVERT) || cargo build --release --package culvert
+	$(CULVERT) lab down --name demo
+
+# Where cargo puts the release binary, wherever it is told to build.
+CULVERT = $${CARGO_TARGET_DIR:-target}/release/culvert

@@ -4,8 +4,10 @@
 
 mod by_hand;
 mod frames;
+mod openstack;
 mod ovs;
 mod side_by_side;
+mod story;
 mod support;
 mod teardown;
 mod verbs;
