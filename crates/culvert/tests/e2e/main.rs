@@ -2,12 +2,25 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by failing")]
 
+mod arp;
+mod base;
 mod by_hand;
+mod expect;
+mod explain;
 mod frames;
+mod full_mesh;
+mod gate;
+mod isolation;
+mod monitor;
 mod openstack;
+mod overlay;
 mod ovs;
+mod scenario;
 mod side_by_side;
 mod story;
+mod stream;
 mod support;
+mod switch;
 mod teardown;
+mod tunnels;
 mod verbs;
