@@ -1,6 +1,7 @@
 //! What can be typed after `culvert`: one file per verb.
 
 mod admin;
+mod agent;
 mod explain;
 mod lab;
 mod server;
@@ -22,6 +23,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Server(server::Args),
+    Agent(agent::Args),
     Status(status::Args),
     Watch(watch::Args),
     #[command(subcommand)]
@@ -33,6 +35,7 @@ impl Cli {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         match self.verb {
             Verb::Server(args) => args.run().await,
+            Verb::Agent(args) => args.run().await,
             Verb::Status(args) => args.run().await,
             Verb::Watch(args) => args.run().await,
             Verb::Explain(verb) => verb.run().await,
