@@ -12,7 +12,7 @@ use crate::{Error, Host, Lab, Process, Rest, SERVER_ADDRESS};
 /// How the server and the agents of a lab are to run, beyond what makes them find each other.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ControlSpec {
-    /// More arguments for `culvert server`.
+    /// More arguments for `culvert server`, each as `--name=value`; one that the lab gives too wins over the lab's.
     pub server: Vec<String>,
     /// More arguments for every `culvert agent`.
     pub agents: Vec<String>,
@@ -50,7 +50,7 @@ impl Lab {
             format!("--database={}", directory.join("culvert.db").display()),
             format!("--run-dir={}", directory.display()),
         ];
-        args.extend_from_slice(more);
+        add_options(&mut args, more);
         let process = self.start_server(args)?;
         let (rest, socket) = (self.rest().await?, self.admin_socket());
         self.until(std::slice::from_ref(&process), "answered", async || {
@@ -128,8 +128,8 @@ impl Host {
             format!("--ovs-rundir={}", self.rundir().display()),
             format!("--run-dir={}", run_dir.display()),
         ];
-        args.extend(spec.agents.iter().cloned());
-        args.extend(spec.hosts.get(self.name()).into_iter().flatten().cloned());
+        add_options(&mut args, &spec.agents);
+        add_options(&mut args, spec.hosts.get(self.name()).map(Vec::as_slice).unwrap_or_default());
         self.start_agent(args)
     }
 
@@ -146,6 +146,13 @@ impl Host {
     }
 }
 
+/// Adds options written `--name=value`, each in place of an earlier one of the same name: to be given twice is an error.
+fn add_options(args: &mut Vec<String>, more: &[String]) {
+    let name = |option: &str| option.split('=').next().map(ToOwned::to_owned);
+    args.retain(|given| more.iter().all(|option| name(option) != name(given)));
+    args.extend_from_slice(more);
+}
+
 /// A server or agent of a lab goes by its arguments alone, not by the settings of the surroundings.
 pub(crate) fn without_settings(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
@@ -154,4 +161,18 @@ pub(crate) fn without_settings(mut command: Command) -> Command {
         }
     }
     command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_option_wins_over_an_earlier_one_of_its_name() {
+        let options = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let mut args = options(&["--server=a", "--insecure-server", "--host=b"]);
+        add_options(&mut args, &options(&["--server=c"]));
+        add_options(&mut args, &options(&["--insecure-server=false", "--new=d"]));
+        assert_eq!(args, options(&["--host=b", "--server=c", "--insecure-server=false", "--new=d"]));
+    }
 }

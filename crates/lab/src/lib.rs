@@ -46,6 +46,7 @@ pub use crate::error::Error;
 pub use crate::host::Host;
 pub use crate::lab::Lab;
 pub use crate::name::{LabName, NodeName};
+pub use crate::namespace::Inside;
 pub use crate::node::{Node, Ping};
 pub use crate::ovs::Daemon;
 pub use crate::pcap::Frame;

@@ -17,7 +17,7 @@ use crate::teardown::NAMESPACES;
 ///
 /// The thread ends with the last clone of this.
 #[derive(Debug, Clone)]
-pub(crate) struct Inside {
+pub struct Inside {
     handle: Handle,
     _guard: Arc<Guard>,
 }
@@ -56,7 +56,7 @@ impl Inside {
     }
 
     /// Runs the future in the namespace; `None` if it panicked.
-    pub(crate) async fn run<F>(&self, future: F) -> Option<F::Output>
+    pub async fn run<F>(&self, future: F) -> Option<F::Output>
     where
         F: Future<Output: Send> + Send + 'static,
     {

@@ -7,6 +7,7 @@ use tokio::process::Command;
 
 use crate::capture::Capture;
 use crate::command;
+use crate::namespace::Inside;
 use crate::process::{Identity, Process, Record};
 use crate::state::StateDir;
 use crate::{Error, LabName};
@@ -138,6 +139,11 @@ impl Node {
         let (to, deadline, count) = (to.to_string(), (count + 1).to_string(), count.to_string());
         let output = self.output("arping", ["-I", device, "-w", &deadline, "-c", &count, &to]).await?;
         Ping::parse(&output).ok_or_else(|| failed("arping", &output))
+    }
+
+    /// A thread in this namespace, for sockets that are to be there.
+    pub async fn enter(&self) -> Result<Inside, Error> {
+        Inside::enter(&self.namespace).await
     }
 
     /// Starts to capture what passes a device; `filter` as in pcap-filter(7), empty for all.
