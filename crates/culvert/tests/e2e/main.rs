@@ -2,11 +2,19 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by failing")]
 
+mod addresses;
 mod by_hand;
 mod frames;
 mod full_mesh;
+mod inspect;
+mod learned;
+mod local_vlans;
+mod observer;
 mod overlay;
 mod ovs;
+mod port_life;
+mod refused;
+mod restart;
 mod side_by_side;
 mod support;
 mod switch;
