@@ -6,19 +6,19 @@ use lab::{ControlSpec, Vm};
 use model::TunnelType;
 use serde_json::{Value, json};
 
-use crate::inspect::{LEARNED, rows};
+use crate::inspect::{LEARNED, asked_for, rows};
 use crate::observer::Monitor;
 use crate::overlay::{Overlay, until};
 use crate::support::TestLab;
 
 #[tokio::test]
 async fn fixed_ips_change_only_the_responders_rows_over_gre() {
-    fixed_ips("ips-g", TunnelType::Gre).await;
+    fixed_ips("ipsg", TunnelType::Gre).await;
 }
 
 #[tokio::test]
 async fn fixed_ips_change_only_the_responders_rows_over_vxlan() {
-    fixed_ips("ips-v", TunnelType::Vxlan).await;
+    fixed_ips("ipsv", TunnelType::Vxlan).await;
 }
 
 /// A port on compute1 changes its address, gets a second, loses one; gets an IPv6 address, loses that. Open vSwitch's own
@@ -101,11 +101,6 @@ async fn give(vm: &Vm, addresses: &[&str]) {
 
 fn is_v4(ip: &str) -> bool {
     ip.contains('.')
-}
-
-/// The address that a row of the responder is about.
-fn asked_for(row: &str) -> Option<&str> {
-    row.split_once("arp_tpa=")?.1.split([',', ' ']).next()
 }
 
 /// `-81.1.180.8`, `+81.1.180.18`: rows of the responder that went and came, those that went first; all others as they are.

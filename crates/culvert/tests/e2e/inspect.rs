@@ -54,5 +54,10 @@ pub(crate) async fn rows(host: &Host, bridge: &str, words: &[&str]) -> Vec<Strin
     rows
 }
 
+/// The address that a row of the responder is about.
+pub(crate) fn asked_for(row: &str) -> Option<&str> {
+    row.split_once("arp_tpa=")?.1.split([',', ' ']).next()
+}
+
 /// Cookies of flows that the switch itself has learned begin so.
 pub(crate) const LEARNED: &str = "cookie=0xc01f0b";

@@ -14,7 +14,7 @@ use crate::support::TestLab;
 /// move (the other is bound elsewhere); those of other MACs and other networks stay.
 #[tokio::test]
 async fn learned_flows_go_with_their_entry() {
-    let overlay = Overlay::up("l-entry", ControlSpec::default()).await;
+    let overlay = Overlay::up("lentry", ControlSpec::default()).await;
     let network = overlay.network(TunnelType::Gre, 6, "81.1.180.0/24").await;
     let other = overlay.network(TunnelType::Vxlan, 6, "81.1.180.0/24").await;
     overlay.add_vm(&network, "here", "compute1", "81.1.180.8").await;
@@ -59,7 +59,7 @@ async fn learned_flows_go_with_their_entry() {
 #[tokio::test]
 async fn learned_flows_go_with_their_vlan() {
     let off = agents(&["--l2-population=false", "--arp-responder=false"]);
-    for (name, control) in [("l-pop", ControlSpec::default()), ("l-mesh", off)] {
+    for (name, control) in [("lpop", ControlSpec::default()), ("lmesh", off)] {
         let overlay = Overlay::start(TestLab::of_two(name).await, control).await;
         let network = overlay.network(TunnelType::Gre, 6, "81.1.180.0/24").await;
         let other = overlay.network(TunnelType::Vxlan, 6, "81.1.180.0/24").await;

@@ -36,7 +36,7 @@ async fn a_ninth_network_waits_for_a_local_vlan() {
     let mut monitors = [Monitor::start(&host, "br-int").await, Monitor::start(&host, "br-tun").await];
 
     let network = overlay.network(TunnelType::Gre, 9, "81.1.180.0/24").await;
-    overlay.add_vm(&network, "peer9", "compute2", "81.1.180.9").await;
+    let its_peer = overlay.add_vm(&network, "peer9", "compute2", "81.1.180.9").await;
     let ninth = overlay.port(&network, "vm9", "compute1", "81.1.180.8").await;
     let vm = overlay.plug_port(&ninth).await;
     until("the status has a problem", async || overlay.report_of(&ninth).await["problems"][0].is_object()).await;
@@ -67,7 +67,7 @@ async fn a_ninth_network_waits_for_a_local_vlan() {
     assert_eq!(overlay.tag(&vm).await, freed);
     let report = overlay.report_of(&ninth).await;
     assert_eq!(report["problems"].as_array().unwrap().len(), 0, "{report}");
-    assert!(vm.ping(peer, 3).await.unwrap().is_complete());
+    assert!(overlay.ping(&ninth, &its_peer, 3).await.0);
     for monitor in &mut monitors {
         assert!(!monitor.take().await.is_empty(), "the monitors see changes");
     }

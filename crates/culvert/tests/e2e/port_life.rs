@@ -4,7 +4,7 @@ use lab::{ControlSpec, Signal};
 use model::TunnelType;
 use serde_json::json;
 
-use crate::inspect::rows;
+use crate::inspect::{asked_for, rows};
 use crate::overlay::{Overlay, Port, until};
 use crate::support::TestLab;
 
@@ -131,9 +131,10 @@ async fn an_agent_that_comes_later_binds_and_wires_its_ports() {
 
 /// How many rows for the port compute2 has: its MAC's and its address's.
 async fn known_there(overlay: &Overlay, port: &Port) -> usize {
-    let (host, ip) = (overlay.at("compute2"), format!("arp_tpa={} ", port.address.addr()));
+    let (host, ip) = (overlay.at("compute2"), port.address.addr().to_string());
     let unicast = rows(&host, "br-tun", &["table=20,", "priority=2,", &port.mac.to_string()]).await;
-    let responder = rows(&host, "br-tun", &["table=21,", &ip]).await;
+    let mut responder = rows(&host, "br-tun", &["table=21,", "arp_tpa="]).await;
+    responder.retain(|row| asked_for(row) == Some(&ip));
     unicast.len() + responder.len()
 }
 

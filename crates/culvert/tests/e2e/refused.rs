@@ -10,7 +10,7 @@ use std::time::Duration;
 /// anything is touched, by `--check-config` and by the agent itself. The control: with both off the same agent runs.
 #[tokio::test]
 async fn arp_responder_without_l2_population_is_refused_at_start() {
-    let overlay = Overlay::without_agents(TestLab::of_two("r-arp").await).await;
+    let overlay = Overlay::without_agents(TestLab::of_two("rarp").await).await;
     let host = overlay.at("compute1");
     let before = host.vsctl(["show"]).await.unwrap();
     for more in [&["--l2-population=false"][..], &["--l2-population=false", "--arp-responder", "--check-config"]] {
@@ -28,7 +28,7 @@ async fn arp_responder_without_l2_population_is_refused_at_start() {
 /// that has it. compute1 and its ports do not notice. With an address of its own compute2 is admitted.
 #[tokio::test]
 async fn a_tunnel_endpoint_in_use_is_refused_at_start() {
-    let overlay = Overlay::without_agents(TestLab::of_two("r-ip").await).await;
+    let overlay = Overlay::without_agents(TestLab::of_two("rip").await).await;
     let (one, two) = (overlay.at("compute1"), overlay.at("compute2"));
     one.start_control_agent(&ControlSpec::default()).unwrap();
     until("compute1 is registered", async || overlay.rest.list("agent", "").await.unwrap().len() == 1).await;
