@@ -10,6 +10,7 @@ mod inspect;
 mod learned;
 mod local_vlans;
 mod observer;
+mod old_switch;
 mod overlay;
 mod ovs;
 mod port_life;
