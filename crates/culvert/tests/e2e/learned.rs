@@ -35,11 +35,15 @@ async fn learned_flows_go_with_their_entry() {
     let towards = learned(&host, &moves).await;
     assert!(towards[0].contains("gre-0a000127"), "{towards:?}");
 
-    // Bound elsewhere while its interface is still on compute2, as at the end of a migration.
-    overlay.unplug(&moves.vm).await.unwrap();
-    overlay.change(&moves, json!({ "binding:host_id": "network" })).await;
-    let moved = Port { host: "network".to_owned(), ..moves.clone() };
+    // It is plugged on both hosts, as during a migration, and then bound to the other one.
+    let moved = Port { host: "network".to_owned(), vm: "moved".to_owned(), ..moves.clone() };
     overlay.plug_port(&moved).await;
+    until("both interfaces are known", async || {
+        overlay.report_of(&moved).await["plugged"].as_array().is_some_and(|hosts| hosts.len() == 2)
+    })
+    .await;
+    assert_eq!(learned(&host, &moves).await.len(), 1, "nothing has moved yet");
+    overlay.change(&moves, json!({ "binding:host_id": "network" })).await;
     overlay.until_status(&moved, "ACTIVE").await;
     until("the entry leads to the new host", async || {
         known(&host, &moved).await.iter().any(|row| row.contains("gre-0a000115"))
