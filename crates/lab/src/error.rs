@@ -40,6 +40,10 @@ pub enum Error {
     Deadline { command: String, seconds: u64 },
     #[error("{process} {what}; the end of {}:\n{tail}", log.display())]
     Process { process: String, what: String, log: PathBuf, tail: String },
+    #[error(
+        "the link {device} of {node} is not up after {seconds} s; `culvert lab exec {node} -- ip link` shows what it is"
+    )]
+    Link { node: String, device: String, seconds: u64 },
     #[error("the capture is not complete: {0}")]
     Capture(String),
     #[error("lab {lab} is not all gone: {left} is still there; try again, as root")]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::state::StateDir;
-use crate::topology::{plain_checksums, quiet_up};
+use crate::topology::{plain_checksums, quiet_up, until_up, veth};
 use crate::{Error, Host, LabName, Node, NodeName};
 
 /// What a VM and its one port are.
@@ -75,13 +75,8 @@ impl Vm {
     pub(crate) async fn plug(&self, host: &Host) -> Result<(), Error> {
         let (tap, spec) = (self.tap(), &self.spec);
         self.create().await?;
-        let mut in_vm = vec![format!(
-            "link add eth0 address {} mtu {} type veth peer name {tap} mtu {} netns {}",
-            spec.mac,
-            spec.mtu,
-            spec.mtu,
-            host.namespace()
-        )];
+        let mut in_vm =
+            vec![veth("eth0", 1, &tap, host), format!("link set eth0 address {} mtu {}", spec.mac, spec.mtu)];
         in_vm.extend(spec.addresses.iter().map(|address| match address {
             IpNet::V4(_) => format!("address add {address} dev eth0"),
             // Duplicate detection would hold the address back for a second.
@@ -89,8 +84,11 @@ impl Vm {
         }));
         in_vm.extend(quiet_up("eth0"));
         self.ip(&in_vm).await?;
-        host.ip(&quiet_up(&tap)).await?;
+        let mut on_host = vec![format!("link set {tap} mtu {}", spec.mtu)];
+        on_host.extend(quiet_up(&tap));
+        host.ip(&on_host).await?;
         plain_checksums(self, "eth0").await?;
+        until_up(self, &["eth0"]).await?;
         ensure_integration_bridge(host).await?;
         self.add_port(host, &tap).await
     }

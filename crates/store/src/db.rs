@@ -40,6 +40,8 @@ pub(crate) async fn connect(path: &Path) -> Result<Pools> {
         // a revision that an agent holds must not be given out again after a power cut
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
+        // pages (16 MiB) that the log grows to before they go to the database file: seldom, because who commits then waits
+        .pragma("wal_autocheckpoint", "4000")
         .busy_timeout(Duration::from_secs(10));
     let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
     migrate(&writer).await?;

@@ -24,14 +24,16 @@ pub(crate) async fn assign(
     port: PortId,
     network: NetworkId,
     choices: Option<&[FixedIpChoice]>,
-) -> Result<()> {
+) -> Result<Vec<FixedIp>> {
     let places = places(write.db(), network).await?;
     let Some(choices) = choices else { return assign_default(write, port, network, &places).await };
-    for (position, choice) in choices.iter().enumerate() {
+    let mut assigned = Vec::with_capacity(choices.len());
+    for choice in choices {
         let fixed_ip = take(write, network, &places, *choice).await?;
-        insert(write, port, position, &fixed_ip).await?;
+        insert(write, port, assigned.len(), &fixed_ip).await?;
+        assigned.push(fixed_ip);
     }
-    Ok(())
+    Ok(assigned)
 }
 
 /// The subnets of a network, oldest first.
@@ -43,14 +45,21 @@ async fn places(db: &mut Connection, network: NetworkId) -> Result<Vec<Place>> {
     rows.iter().map(|row| Ok(Place { subnet: SubnetId(row.try_get("id")?), cidr: subnets::read_cidr(row)? })).collect()
 }
 
-async fn assign_default(write: &mut Write<'_>, port: PortId, network: NetworkId, places: &[Place]) -> Result<()> {
+async fn assign_default(
+    write: &mut Write<'_>,
+    port: PortId,
+    network: NetworkId,
+    places: &[Place],
+) -> Result<Vec<FixedIp>> {
     let (v4, v6): (Vec<&Place>, Vec<&Place>) = places.iter().partition(|place| place.cidr.addr().is_ipv4());
     let wanted = [v4, v6].into_iter().filter(|of_version| !of_version.is_empty());
-    for (position, of_version) in wanted.enumerate() {
+    let mut assigned = Vec::new();
+    for of_version in wanted {
         let fixed_ip = take_first_free(write, &of_version).await?.ok_or(Error::NoFreeIp(network))?;
-        insert(write, port, position, &fixed_ip).await?;
+        insert(write, port, assigned.len(), &fixed_ip).await?;
+        assigned.push(fixed_ip);
     }
-    Ok(())
+    Ok(assigned)
 }
 
 async fn take_first_free(write: &mut Write<'_>, places: &[&Place]) -> Result<Option<FixedIp>> {

@@ -67,14 +67,26 @@ pub(crate) async fn take(write: &mut Write<'_>, subnet: SubnetId, cidr: &IpNet, 
     }
 }
 
-/// Cuts an address out of a free range.
+/// Cuts an address out of a free range. Mostly it is the first, and the range then begins one later.
 async fn carve(write: &mut Write<'_>, subnet: SubnetId, (first, last): Range, ip: IpAddr) -> Result<()> {
+    let rest = addresses::without(&[(first, last)], &[ip]);
+    if let [(from, to)] = rest[..]
+        && to == last
+    {
+        sqlx::query("UPDATE free_ranges SET first_ip = $1 WHERE subnet_id = $2 AND first_ip = $3")
+            .bind(ip_bytes(from))
+            .bind(subnet.0)
+            .bind(ip_bytes(first))
+            .execute(write.db())
+            .await?;
+        return Ok(());
+    }
     sqlx::query("DELETE FROM free_ranges WHERE subnet_id = $1 AND first_ip = $2")
         .bind(subnet.0)
         .bind(ip_bytes(first))
         .execute(write.db())
         .await?;
-    for range in addresses::without(&[(first, last)], &[ip]) {
+    for range in rest {
         insert_free(write, subnet, range).await?;
     }
     Ok(())

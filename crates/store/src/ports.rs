@@ -45,27 +45,51 @@ type AskBind = dyn Fn(&HostName, TunnelType) -> bool + Send + Sync;
 
 async fn create(write: &mut Write<'_>, new: NewPort, can_bind: &AskBind) -> Result<Port> {
     let segment = networks::segment(write.db(), new.network_id).await?;
-    insert(write, &new).await?;
-    fixed_ips::assign(write, new.id, new.network_id, new.fixed_ips.as_deref()).await?;
-    if let Some(host) = new.host {
-        let vif_type = vif_type(can_bind(&host, segment.tunnel_type));
-        bind(write, new.id, &PortBinding { host, vif_type }).await?;
+    let host = new.host.clone();
+    let binding = host.map(|host| PortBinding { vif_type: vif_type(can_bind(&host, segment.tunnel_type)), host });
+    let mac = insert(write, &new).await?;
+    let fixed_ips = fixed_ips::assign(write, new.id, new.network_id, new.fixed_ips.as_deref()).await?;
+    if let Some(binding) = &binding {
+        bind(write, new.id, binding).await?;
     }
-    let port = get(write.db(), new.id).await?;
+    // as it would be read back; creations are many, and each statement is a trip to the engine's thread
+    let port = Port {
+        id: new.id,
+        network_id: new.network_id,
+        project_id: new.project_id,
+        name: new.name,
+        mac,
+        admin_state_up: new.admin_state_up,
+        device_id: new.device_id,
+        device_owner: new.device_owner,
+        fixed_ips,
+        generation: first_generation(binding.is_some()),
+        binding,
+        wired: false,
+        status: PortStatus::Down,
+        attributes: new.attributes,
+        stamp: write.new_stamp(),
+    };
     write.touch(Touched::Port(port.id), Some(Change::Port(port.to_model())));
     Ok(port)
 }
 
+/// The first binding is generation 1.
+fn first_generation(bound: bool) -> Generation {
+    if bound { Generation::ZERO.next() } else { Generation::ZERO }
+}
+
 /// Inserts the row, with the MAC that was asked for or one that is free on the network.
-async fn insert(write: &mut Write<'_>, new: &NewPort) -> Result<()> {
+async fn insert(write: &mut Write<'_>, new: &NewPort) -> Result<Mac> {
     if let Some(mac) = new.mac {
         let done = insert_with(write, new, mac).await?;
-        return if done { Ok(()) } else { Err(Error::MacInUse { network: new.network_id, mac }) };
+        return if done { Ok(mac) } else { Err(Error::MacInUse { network: new.network_id, mac }) };
     }
     for _ in 0..MAC_TRIES {
         let [.., a, b, c] = write.environment.random().to_be_bytes();
-        if insert_with(write, new, Mac([0xfa, 0x16, 0x3e, a, b, c])).await? {
-            return Ok(());
+        let mac = Mac([0xfa, 0x16, 0x3e, a, b, c]);
+        if insert_with(write, new, mac).await? {
+            return Ok(mac);
         }
     }
     Err(Error::NoFreeMac(new.network_id))
@@ -89,8 +113,7 @@ async fn insert_with(write: &mut Write<'_>, new: &NewPort, mac: Mac) -> Result<b
     .bind(&new.device_id)
     .bind(&new.device_owner)
     .bind(PortStatus::Down.as_str())
-    // the first binding is generation 1
-    .bind(i64::from(new.host.is_some()))
+    .bind(to_i64(first_generation(new.host.is_some()).0)?)
     .bind(attributes_text(&new.attributes)?)
     .bind(stamp.created_at)
     .bind(stamp.updated_at)

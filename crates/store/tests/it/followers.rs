@@ -116,8 +116,13 @@ async fn a_caller_that_goes_away_does_not_part_a_commit_from_its_announcement() 
 async fn reports_count_only_for_the_binding_that_they_are_of() {
     let (store, _directory) = open().await;
     let network = network(&store, TunnelType::Vxlan).await;
+    subnet(&store, network, "10.0.0.0/24").await;
+    subnet(&store, network, "2001:db8::/64").await;
     let made = vec![new_port(network, Some("h1"), None), new_port(network, None, None)];
     let made = store.create_ports(made, always()).await.unwrap();
+    let mut stored = store.ports(&store::Filter::default()).await.unwrap();
+    stored.sort_by_key(|port| made.iter().position(|one| one.id == port.id));
+    assert_eq!(stored, made, "what is returned is what is stored");
     let (bound, unbound) = (made[0].id, made[1].id);
     let report = |port, generation| WiredReport { port, generation: Generation(generation), wired: true };
     let reports =
