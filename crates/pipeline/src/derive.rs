@@ -16,7 +16,8 @@ const LEARNED_FOR: u16 = 300;
 pub enum Derived {
     /// Wanted, and this is the flow.
     Flow(Flow),
-    /// It waits for a tunnel's port, its own or the one that replaces it: what is installed, if anything is, stays until then.
+    /// It waits for a tunnel's port, its own or the one that replaces it: what is installed, if anything is, stays until
+    /// then. So does what the switch learned for a VLAN as long as that is in use.
     Pending,
     /// Not wanted.
     Absent,
@@ -67,6 +68,8 @@ impl State {
             }
             Row::Flood { vlan } => self.flood(vlan, make),
 
+            // What was learned for a VLAN in use is the switch's own business, however early it was found.
+            Row::Learned { vlan } if self.network_at(vlan).is_some() => Derived::Pending,
             Row::Learned { .. } | Row::LearnedMac { .. } => Derived::Absent,
         }
     }
