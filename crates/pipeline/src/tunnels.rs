@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use model::NetworkId;
 use openflow::PortNo;
 use rustc_hash::FxHashMap;
 
@@ -180,6 +181,17 @@ impl State {
     /// The wanted tunnels of whose ports the switch has said nothing yet.
     pub fn tunnels_pending(&self) -> impl Iterator<Item = Tunnel> {
         self.tunnels.pending()
+    }
+
+    /// Those of them that a network uses.
+    pub fn tunnels_pending_of(&self, network: NetworkId) -> impl Iterator<Item = Tunnel> {
+        let network = self.networks.get(&network).and_then(|network| Some((network, network.place?.segment)));
+        self.tunnels_pending().filter(move |tunnel| {
+            network.is_some_and(|(network, segment)| {
+                let names = !self.modes.l2_population() || network.entries.has_endpoint(tunnel.remote);
+                names && segment.tunnel_type == tunnel.tunnel_type
+            })
+        })
     }
 
     pub(crate) fn want(&mut self, tunnel: Tunnel) {

@@ -36,6 +36,8 @@ pub(super) struct World {
     pub(super) vswitchd_stopped: bool,
     /// Names of interfaces that vswitchd cannot make.
     pub(super) broken: BTreeSet<String>,
+    /// Names of interfaces that vswitchd has not come to yet.
+    pub(super) absent: BTreeSet<String>,
     pub(super) refuse: fn(&Flow) -> Option<(&'static str, bool)>,
     next: u128,
     session: u64,
@@ -57,6 +59,7 @@ impl World {
             held: Vec::new(),
             vswitchd_stopped: false,
             broken: BTreeSet::new(),
+            absent: BTreeSet::new(),
             refuse: |_| None,
             next: 1,
             session: 0,
@@ -373,6 +376,9 @@ impl World {
                 Some(Datum::Atom(Atom::String(name))) => name.clone(),
                 _ => String::new(),
             };
+            if self.absent.contains(&name) {
+                continue;
+            }
             self.story.push(format!("add-port {name}"));
             let number =
                 if bridges.contains(&name) { 65534 } else { i64::from(u32::try_from(uuid.as_u128()).unwrap()) };
