@@ -3,11 +3,15 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by failing")]
 
 mod by_hand;
+mod expect;
 mod frames;
 mod full_mesh;
+mod monitor;
 mod overlay;
 mod ovs;
+mod scenario;
 mod side_by_side;
+mod stream;
 mod support;
 mod switch;
 mod teardown;

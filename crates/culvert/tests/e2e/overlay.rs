@@ -1,5 +1,6 @@
 //! A lab with server and agents up, driven through REST: networks, ports, and the VMs that are plugged as them.
 
+use std::fmt::Debug;
 use std::ops::Deref;
 use std::time::{Duration, Instant};
 
@@ -165,6 +166,19 @@ pub(crate) async fn until(what: &str, condition: impl AsyncFn() -> bool) {
     let deadline = Instant::now() + DEADLINE;
     while !condition().await {
         assert!(Instant::now() < deadline, "this has not come about: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Waits until both are the same, and shows them if they do not become so.
+pub(crate) async fn until_equal<T: PartialEq + Debug>(what: &str, sides: impl AsyncFn() -> Option<(T, T)>) {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        let sides = sides().await;
+        if sides.as_ref().is_some_and(|(found, expected)| found == expected) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "this has not come about: {what}; found and expected: {sides:#?}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
