@@ -3,14 +3,17 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by failing")]
 
 mod by_hand;
+mod docs;
 mod expect;
 mod frames;
 mod full_mesh;
 mod monitor;
+mod openstack;
 mod overlay;
 mod ovs;
 mod scenario;
 mod side_by_side;
+mod story;
 mod stream;
 mod support;
 mod switch;
