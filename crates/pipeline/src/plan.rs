@@ -47,8 +47,14 @@ pub fn plan(
     let mut rows: Vec<Row> = rows.into_iter().collect();
     rows.sort_unstable();
     rows.dedup();
-    let freed = |vlan: LocalVlan| rows.binary_search(&Row::Learned { vlan }).is_ok();
+    let in_use = |vlan: LocalVlan| state.network_at(vlan).is_some();
+    let freed = |vlan: LocalVlan| !in_use(vlan) && rows.binary_search(&Row::Learned { vlan }).is_ok();
     for row in &rows {
+        // What was learned for a VLAN in use is the switch's own business, even if it was not known to be in use when
+        // the row was named.
+        if matches!(row, Row::Learned { vlan } if in_use(*vlan)) {
+            continue;
+        }
         let change = match state.derive(row) {
             Derived::Flow(flow) => installed.compare(row, &flow),
             Derived::Pending => None,
