@@ -195,6 +195,23 @@ fn a_restart_with_nothing_changed_writes_nothing() {
 }
 
 #[test]
+fn what_the_switch_learned_for_a_network_stays_over_a_restart() {
+    let mut world = wired();
+    world.learn(Row::LearnedMac { vlan: LocalVlan::MIN, mac: mac(11) }, number(&world, "gre-0a000115"));
+    world.restart(|_| {});
+    tell_all(&mut world);
+    assert_eq!(world.mods, []);
+    world.restart_switches_first();
+    tell_all(&mut world);
+    assert_eq!(world.mods, []);
+    // The control: unplugged meanwhile, and then it is nobody's.
+    world.unplug("tap1");
+    world.restart_switches_first();
+    world.tell([welcome(), host_complete(&[])]);
+    assert!(world.table(20).is_empty(), "{:?}", world.table(20));
+}
+
+#[test]
 fn after_a_restart_nothing_goes_before_its_network_is_complete() {
     let mut world = wired();
     let before = world.flows.clone();

@@ -140,7 +140,7 @@ fn arp(from: &Port, operation: u8, sender: Ipv4Addr, target: Ipv4Addr) -> Vec<u8
 /// Lets a frame come in at an interface of compute2; what then went out there, and what crossed the underlay.
 async fn say(overlay: &Overlay, tap: &str, frame: &[u8]) -> (Vec<Frame>, Vec<Encapsulated>) {
     let compute2 = overlay.at("compute2");
-    let hex: String = frame.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = frame.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     let packet = format!("in_port={tap},packet={hex},actions=resubmit(,0)");
     let capture = compute2.capture(tap, "").await.unwrap();
     let send = async || compute2.ofctl(["packet-out", "br-int", &packet]).await.unwrap();

@@ -66,6 +66,14 @@ impl Overlay {
         Overlay { lab, rest, control }
     }
 
+    /// Starts the server alone.
+    pub(crate) async fn without_agents(lab: TestLab) -> Overlay {
+        let control = ControlSpec::default();
+        lab.start_control_server(&control.server).await.unwrap();
+        let rest = lab.rest().await.unwrap();
+        Overlay { lab, rest, control }
+    }
+
     /// A network with this segment, and a subnet without DHCP.
     pub(crate) async fn network(&self, tunnel_type: TunnelType, key: u32, cidr: &str) -> Network {
         let attributes = json!({ "provider:network_type": tunnel_type, "provider:segmentation_id": key });

@@ -141,7 +141,7 @@ fn floods(events: &[Event]) -> Vec<(String, Vec<String>)> {
         let (head, actions) = event.split_once(" actions=").unwrap_or((event, ""));
         let what = head.strip_prefix("event=")?.split(' ').next()?.to_owned();
         let outputs = actions.split(',').filter_map(|action| action.strip_prefix("output:"));
-        let mut outputs: Vec<String> = outputs.map(|name| name.to_owned()).collect();
+        let mut outputs: Vec<String> = outputs.map(ToOwned::to_owned).collect();
         outputs.sort();
         head.contains(" table=22 ").then_some((what, outputs))
     };

@@ -94,6 +94,18 @@ impl World {
         self.start();
     }
 
+    /// The same, and the switches are read before the database is.
+    pub(super) fn restart_switches_first(&mut self) {
+        self.state = state(|_| {});
+        self.forget();
+        self.connect_switches();
+        self.run();
+        self.state.handle(Event::Database(Database::Connected));
+        self.update();
+        self.state.handle(Event::Server(Server::Opening));
+        self.run();
+    }
+
     /// Empties the logs.
     pub(super) fn forget(&mut self) {
         self.writes.clear();
