@@ -264,8 +264,8 @@ fn an_unplugged_port_takes_its_network_along_in_order() {
     assert_eq!(world.tag("tap1"), Some(2), "the VLAN that was freed last is the last to be used again");
 }
 
-#[test]
-fn a_vlan_is_free_only_when_nothing_uses_it() {
+/// Port 1 has the VLAN, port 2 waits for it.
+fn two_networks_and_one_vlan() -> World {
     let mut world = World::new(|settings| settings.local_vlans = "1-1".to_owned());
     world.start();
     world.plug("tap1", Some(&id(1)), Some(4095));
@@ -274,6 +274,12 @@ fn a_vlan_is_free_only_when_nothing_uses_it() {
     world.tell(snapshot(A, 5, &[]));
     world.tell(snapshot(B, 5, &[]));
     world.tell([host_complete(&[A, B])]);
+    world
+}
+
+#[test]
+fn a_vlan_is_free_only_when_nothing_uses_it() {
+    let mut world = two_networks_and_one_vlan();
     let refused = |report: &&PortReport| !report.wired && report.reason.contains("1-1");
     assert_eq!(reports(&world).iter().filter(|report| refused(report)).count(), 1, "{:?}", reports(&world));
     assert_eq!((world.tag("tap1"), world.tag("tap2")), (Some(1), Some(4095)));
@@ -559,14 +565,7 @@ fn a_large_network_goes_in_by_bounded_batches_and_is_confirmed_with_the_last() {
 /// Invariant 8: vswitchd still has the old tag in effect, so the VLAN's next network would be heard there.
 #[test]
 fn a_vlan_is_not_free_before_vswitchd_has_taken_it_from_its_last_port() {
-    let mut world = World::new(|settings| settings.local_vlans = "1-1".to_owned());
-    world.start();
-    world.plug("tap1", Some(&id(1)), Some(4095));
-    world.plug("tap2", Some(&id(2)), Some(4095));
-    world.tell([welcome(), orders(&[(1, A), (2, B)])]);
-    world.tell(snapshot(A, 5, &[]));
-    world.tell(snapshot(B, 5, &[]));
-    world.tell([host_complete(&[A, B])]);
+    let mut world = two_networks_and_one_vlan();
     assert_eq!((world.tag("tap1"), world.tag("tap2")), (Some(1), Some(4095)));
     world.vswitchd_stopped = true;
     world.tell([isolate(1)]);
