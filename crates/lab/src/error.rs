@@ -48,6 +48,14 @@ pub enum Error {
     Capture(String),
     #[error("lab {lab} is not all gone: {left} is still there; try again, as root")]
     Left { lab: LabName, left: String },
+    #[error("the lab's server does not answer on its REST API: `culvert lab status` shows whether it runs")]
+    Request { source: reqwest::Error },
+    #[error("the server refused {request} ({status}): {said}")]
+    Refused { request: String, status: u16, said: String },
+    #[error("the server's answer to {request} is not what was asked for: {answer}")]
+    Answer { request: String, answer: String },
+    #[error("a task inside a namespace of the lab broke off")]
+    Inside,
     #[error("cannot {doing} {}", path.display())]
     Io { doing: &'static str, path: PathBuf, source: io::Error },
     #[error("cannot run {command}")]

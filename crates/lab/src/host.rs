@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
 
+use crate::control::without_settings;
 use crate::state::StateDir;
 use crate::{Capture, Error, HostSpec, Node, Process, Spec, command};
 
@@ -30,7 +31,8 @@ impl Deref for Host {
 impl Host {
     pub(crate) fn new(lab: &Spec, host: &HostSpec, state: &StateDir) -> Self {
         let rundir = state.host(host.name.as_str());
-        let node = Node::new(&lab.name, host.name.as_str(), state).with_rundir(&rundir);
+        let node = Node::new(&lab.name, host.name.as_str(), state)
+            .with_environment(vec![("OVS_RUNDIR", rundir.display().to_string())]);
         let peers = lab.hosts.iter().filter(|other| other.name != host.name).cloned().collect();
         Host { node, spec: host.clone(), peers, rundir, culvert: lab.culvert.clone() }
     }
@@ -109,7 +111,7 @@ impl Host {
         I: IntoIterator<Item = S>,
         S: AsRef<OsStr>,
     {
-        self.spawn_command("agent", self.with_args(&self.culvert, ["agent"], args))
+        self.spawn_command("agent", without_settings(self.with_args(&self.culvert, ["agent"], args)))
     }
 
     fn with_args<I, S>(

@@ -4,6 +4,8 @@ use std::time::Instant;
 
 use tokio::task::JoinSet;
 
+use crate::control::without_settings;
+use crate::rest;
 use crate::state::{self, StateDir};
 use crate::teardown::{namespaces_of, remove_namespace};
 use crate::topology::{self, SERVER, SWITCH};
@@ -14,7 +16,7 @@ use crate::{Error, Host, LabName, Node, Process, Spec, down};
 #[derive(Debug, Clone)]
 pub struct Lab {
     spec: Spec,
-    state: StateDir,
+    pub(crate) state: StateDir,
 }
 
 impl Lab {
@@ -68,7 +70,12 @@ impl Lab {
 
     /// The node that the server runs on; its address is [`SERVER_ADDRESS`](crate::SERVER_ADDRESS).
     pub fn server(&self) -> Node {
-        Node::new(&self.spec.name, SERVER, &self.state)
+        let environment = vec![
+            ("CULVERT_SOCKET", self.admin_socket().display().to_string()),
+            ("OS_AUTH_TYPE", "none".to_owned()),
+            ("OS_ENDPOINT", rest::ENDPOINT.to_owned()),
+        ];
+        Node::new(&self.spec.name, SERVER, &self.state).with_environment(environment)
     }
 
     /// The node with the Linux bridges that join all others.
@@ -112,7 +119,7 @@ impl Lab {
         let server = self.server();
         let mut command = server.command(&self.spec.culvert, ["server"]);
         command.args(args);
-        server.spawn_command("server", command)
+        server.spawn_command("server", without_settings(command))
     }
 
     /// Makes a VM and plugs it into a host's `br-int`, with tag 4095: in no network until somebody wires it.

@@ -18,33 +18,40 @@
 
 mod capture;
 mod command;
+mod control;
 mod encapsulated;
 mod error;
 mod host;
 mod lab;
 mod name;
+mod namespace;
 mod node;
 mod ovs;
 mod pcap;
 mod process;
+mod rest;
 mod spec;
 mod state;
 mod teardown;
 mod topology;
 mod vm;
 
+pub use reqwest::Method;
 pub use rustix::process::Signal;
 
 pub use crate::capture::Capture;
+pub use crate::control::ControlSpec;
 pub use crate::encapsulated::{Encapsulated, encapsulated};
 pub use crate::error::Error;
 pub use crate::host::Host;
 pub use crate::lab::Lab;
 pub use crate::name::{LabName, NodeName};
+pub use crate::namespace::Inside;
 pub use crate::node::{Node, Ping};
 pub use crate::ovs::Daemon;
 pub use crate::pcap::Frame;
 pub use crate::process::{Identity, Process};
+pub use crate::rest::Rest;
 pub use crate::spec::{DEFAULT_BASE, HostSpec, SERVER_ADDRESS, Spec};
 pub use crate::teardown::{down, list};
 pub use crate::vm::{Vm, VmSpec};

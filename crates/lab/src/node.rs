@@ -1,13 +1,13 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::net::IpAddr;
-use std::path::Path;
 use std::process::{Output, Stdio};
 
 use tokio::process::Command;
 
 use crate::capture::Capture;
 use crate::command;
+use crate::namespace::Inside;
 use crate::process::{Identity, Process, Record};
 use crate::state::StateDir;
 use crate::{Error, LabName};
@@ -18,19 +18,19 @@ pub struct Node {
     lab: LabName,
     name: String,
     namespace: String,
-    /// Where this node's OVS has its sockets, if it has one.
-    rundir: Option<String>,
+    /// What tools on this node find its OVS or its server by.
+    environment: Vec<(&'static str, String)>,
     pub(crate) state: StateDir,
 }
 
 impl Node {
     pub(crate) fn new(lab: &LabName, name: &str, state: &StateDir) -> Self {
         let namespace = lab.namespace(name);
-        Node { lab: lab.clone(), name: name.to_owned(), namespace, rundir: None, state: state.clone() }
+        Node { lab: lab.clone(), name: name.to_owned(), namespace, environment: Vec::new(), state: state.clone() }
     }
 
-    pub(crate) fn with_rundir(self, rundir: &Path) -> Self {
-        Node { rundir: Some(rundir.to_string_lossy().into_owned()), ..self }
+    pub(crate) fn with_environment(self, environment: Vec<(&'static str, String)>) -> Self {
+        Node { environment, ..self }
     }
 
     /// `compute1`, `server`, `vm-vm1`.
@@ -43,7 +43,8 @@ impl Node {
         &self.namespace
     }
 
-    /// A command in this namespace, not yet started. On a host, the OVS tools find the host's own OVS.
+    /// A command in this namespace, not yet started. On a host, the OVS tools find the host's own OVS; on the server, the
+    /// `openstack` client and the verbs of `culvert` find the lab's server.
     pub fn command<I, S>(&self, program: impl AsRef<OsStr>, args: I) -> Command
     where
         I: IntoIterator<Item = S>,
@@ -52,7 +53,7 @@ impl Node {
         // `ip netns exec` sets the namespace up and then becomes the program: same process id.
         let mut command = command::marked(&self.lab, "ip");
         command.args(["netns", "exec", &self.namespace]).arg(program).args(args);
-        command.envs(self.rundir.as_ref().map(|dir| ("OVS_RUNDIR", dir)));
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 
@@ -138,6 +139,11 @@ impl Node {
         let (to, deadline, count) = (to.to_string(), (count + 1).to_string(), count.to_string());
         let output = self.output("arping", ["-I", device, "-w", &deadline, "-c", &count, &to]).await?;
         Ping::parse(&output).ok_or_else(|| failed("arping", &output))
+    }
+
+    /// A thread in this namespace, for sockets that are to be there.
+    pub async fn enter(&self) -> Result<Inside, Error> {
+        Inside::enter(&self.namespace).await
     }
 
     /// Starts to capture what passes a device; `filter` as in pcap-filter(7), empty for all.

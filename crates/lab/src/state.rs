@@ -16,6 +16,7 @@ use crate::{Error, LabName};
 /// logs/<node>.<name>.log     what that process printed
 /// captures/                  packet captures
 /// hosts/<host>/              the host's OVS run directory: database, sockets
+/// control/<node>/            what `culvert server` and `culvert agent` keep: database, admin socket
 /// ```
 ///
 /// A file per thing instead of one for all: each is written whole by rename, so commands that run at the same time need no lock.
@@ -38,7 +39,7 @@ impl StateDir {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
             Err(error) => return Err(Error::io("make the directory", &self.root)(error)),
         }
-        for part in ["processes", "vms", "logs", "captures", "hosts"] {
+        for part in ["processes", "vms", "logs", "captures", "hosts", "control"] {
             let dir = self.root.join(part);
             fs::create_dir(&dir).map_err(Error::io("make the directory", dir))?;
         }
@@ -82,6 +83,10 @@ impl StateDir {
 
     pub(crate) fn host(&self, host: &str) -> PathBuf {
         self.root.join("hosts").join(host)
+    }
+
+    pub(crate) fn control(&self, node: &str) -> PathBuf {
+        self.root.join("control").join(node)
     }
 }
 

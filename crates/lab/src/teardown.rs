@@ -61,7 +61,7 @@ pub(crate) fn remove_namespace(namespace: &str) {
 }
 
 /// Where iproute2 keeps named namespaces, one mount point each (ip-netns(8)).
-const NAMESPACES: &str = "/run/netns";
+pub(crate) const NAMESPACES: &str = "/run/netns";
 
 fn namespaces() -> Vec<String> {
     names_in(Path::new(NAMESPACES))

@@ -1,5 +1,6 @@
 //! `culvert lab`: hosts on this machine to try things on.
 
+mod run;
 mod show;
 
 use std::net::IpAddr;
@@ -9,12 +10,15 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Subcommand;
-use lab::{DEFAULT_BASE, Lab, LabName, SERVER_ADDRESS, Spec, VmSpec};
+use lab::{ControlSpec, DEFAULT_BASE, Lab, LabName, SERVER_ADDRESS, Spec, VmSpec};
 
 /// Hosts on this machine to try things on: network namespaces, each with an Open vSwitch of its own (needs root).
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 A first look:
+  culvert lab run                             networks, ports and VMs, and a story that shows what they do
+
+By hand:
   culvert lab up                              three hosts: compute1, compute2, network
   culvert lab ping compute1 compute2          over the underlay
   culvert lab exec compute1 -- ovs-vsctl show
@@ -34,9 +38,23 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Make a lab and show on it what Culvert does: two networks, six VMs, who reaches whom and why
+    #[command(after_help = "\
+Examples:
+  culvert lab run             stays up until Ctrl-C, to try things on
+  culvert lab run --once      takes all down; exit status 0 if all was as it should be")]
+    Run(run::Run),
+
     /// Make a lab: hosts, links between them, and an Open vSwitch on each
-    #[command(after_help = "Example:\n  culvert lab up --name mine")]
-    Up,
+    #[command(after_help = "\
+Examples:
+  culvert lab up --name mine
+  culvert lab up --control    with `culvert server`, and a `culvert agent` on each host")]
+    Up {
+        /// Start `culvert server` and a `culvert agent` on each host, too
+        #[arg(long)]
+        control: bool,
+    },
 
     /// Remove a lab with all that runs in it, whatever state it is in
     #[command(after_help = "Example:\n  culvert lab down --name mine")]
@@ -113,9 +131,15 @@ struct Plug {
 
 impl Args {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
+        if let Verb::Run(ref run) = self.verb {
+            // Tells its progress itself.
+            run.run(&self.spec()?).await?;
+            return Ok(ExitCode::SUCCESS);
+        }
         show::log_progress();
         match self.verb {
-            Verb::Up => self.up().await?,
+            Verb::Run(_) => {}
+            Verb::Up { control } => self.up(control).await?,
             Verb::Down => {
                 lab::down(&self.state_dir, &self.name)?;
                 eprintln!("lab {}: nothing of it is left", self.name);
@@ -142,11 +166,24 @@ impl Args {
         Lab::open(&self.state_dir, &self.name)
     }
 
-    async fn up(&self) -> anyhow::Result<()> {
+    fn spec(&self) -> Result<Spec, lab::Error> {
         let mut spec = Spec::new(self.name.clone())?;
         spec.base.clone_from(&self.state_dir);
+        Ok(spec)
+    }
+
+    async fn up(&self, control: bool) -> anyhow::Result<()> {
+        let spec = self.spec()?;
+        let up = async {
+            let lab = Lab::up(&spec).await?;
+            if control && let Err(error) = lab.start_control(&ControlSpec::default()).await {
+                lab.down()?;
+                return Err(error);
+            }
+            Ok(())
+        };
         tokio::select! {
-            lab = Lab::up(&spec) => lab?,
+            made = up => made?,
             stopped = tokio::signal::ctrl_c() => {
                 stopped?;
                 lab::down(&self.state_dir, &self.name)?;

@@ -4,8 +4,11 @@
 
 mod by_hand;
 mod frames;
+mod full_mesh;
+mod overlay;
 mod ovs;
 mod side_by_side;
 mod support;
+mod switch;
 mod teardown;
 mod verbs;

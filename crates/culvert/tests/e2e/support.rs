@@ -19,11 +19,20 @@ pub(crate) struct TestLab(Lab);
 impl TestLab {
     /// A lab of `compute1` and `compute2`. `name` is the test's own, 8 bytes at most.
     pub(crate) async fn of_two(name: &str) -> TestLab {
+        TestLab::of(name, &[("compute1", 31), ("compute2", 39)]).await
+    }
+
+    /// The lab of the reference scenario: `compute1`, `compute2` and `network`.
+    pub(crate) async fn of_three(name: &str) -> TestLab {
+        TestLab::of(name, &[("compute1", 31), ("compute2", 39), ("network", 21)]).await
+    }
+
+    async fn of(name: &str, hosts: &[(&str, u8)]) -> TestLab {
         sweep();
         let mut spec = Spec::new(lab_name(name)).unwrap();
         spec.base = BASE.into();
         spec.culvert = env!("CARGO_BIN_EXE_culvert").into();
-        spec.hosts = vec![HostSpec::new("compute1", 31).unwrap(), HostSpec::new("compute2", 39).unwrap()];
+        spec.hosts = hosts.iter().map(|(name, last)| HostSpec::new(name, *last).unwrap()).collect();
         match Lab::up(&spec).await {
             Ok(lab) => TestLab(lab),
             Err(error) => panic!("the lab did not come up: {error}"),

@@ -1,0 +1,139 @@
+//! `culvert lab run`: a lab with server, agents, networks and VMs, and a story that shows what they do.
+
+mod facts;
+mod flows;
+mod inventory;
+mod networks;
+mod story;
+mod teller;
+mod traffic;
+
+use anyhow::{Context as _, anyhow};
+use lab::{DEFAULT_BASE, Lab, Spec};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use teller::Teller;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Run {
+    /// End when the story is told, instead of staying up until Ctrl-C
+    #[arg(long)]
+    once: bool,
+    /// Leave the lab up at the end, whatever the end is
+    #[arg(long)]
+    keep: bool,
+}
+
+impl Run {
+    pub(super) async fn run(&self, spec: &Spec) -> anyhow::Result<()> {
+        let mut stop = Stop::listen()?;
+        let mut teller = Teller::new(story::STEPS);
+        teller.say("Three hosts on this machine, two networks with the same subnet, six VMs.");
+        let lab = tokio::select! {
+            lab = up(spec, &mut teller) => lab?,
+            signal = stop.next() => {
+                lab::down(&spec.base, &spec.name)?;
+                return Err(anyhow!("ended by {signal}: what was made of lab {} is removed", spec.name));
+            }
+        };
+        let ended = tokio::select! {
+            told = story::tell(&lab, &mut teller) => told.map_err(|error| explain(&lab, &teller, error)),
+            signal = stop.next() => Err(anyhow!("ended by {signal}")),
+        };
+        if ended.is_ok() {
+            teller.say(&format!("\nAll is as it should be ({:.1} s).", teller.total()));
+            if !self.once || self.keep {
+                teller.say(&next(spec));
+            }
+            if !self.once {
+                let end = if self.keep { "the lab stays" } else { "all of it goes" };
+                teller.say(&format!("\nUp until Ctrl-C; then {end}."));
+                stop.next().await;
+            }
+        }
+        if self.keep {
+            teller.say(&format!("\nThe lab is still up: `{} down` removes it.", command(spec)));
+            return ended;
+        }
+        lab.down()?;
+        teller.say(&format!("\nLab {}: nothing of it is left.", spec.name));
+        ended
+    }
+}
+
+async fn up(spec: &Spec, teller: &mut Teller) -> Result<Lab, lab::Error> {
+    teller.step("Hosts: a network namespace each, with an Open vSwitch of its own");
+    let lab = Lab::up(spec).await?;
+    for host in lab.hosts() {
+        teller.line(format!("{:<9} endpoint {}  namespace {}", host.name(), host.endpoint(), host.namespace()));
+    }
+    teller.done();
+    Ok(lab)
+}
+
+/// Where the story broke off; and if server or an agent has ended, which then is why.
+fn explain(lab: &Lab, teller: &Teller, error: anyhow::Error) -> anyhow::Error {
+    let told_already = matches!(error.downcast_ref(), Some(lab::Error::Process { .. }));
+    let error = match lab.check_control() {
+        Err(ended) if !told_already => anyhow::Error::new(ended).context(error.to_string()),
+        _ => error,
+    };
+    error.context(teller.where_it_is())
+}
+
+/// What a person may try on the lab.
+fn next(spec: &Spec) -> String {
+    let (lab, culvert) = (command(spec), program());
+    format!(
+        "\nWhat to try next:\n  \
+         {lab} exec compute1 -- ovs-ofctl -O OpenFlow14 --names dump-flows br-tun\n  \
+         {lab} ping gre-vm1 gre-vm2\n  \
+         {lab} exec server -- {culvert} status\n  \
+         {lab} exec server -- {culvert} watch --host compute1\n  \
+         {lab} unplug gre-vm2                        (while you watch)\n  \
+         {lab} exec server -- {culvert} explain drop --host compute1 --tunnel vxlan --key 1\n  \
+         {lab} exec server -- scripts/openstack-client port list --long"
+    )
+}
+
+/// `culvert lab` as it was called, for this lab.
+fn command(spec: &Spec) -> String {
+    let mut command = format!("{} lab", program());
+    if spec.name.to_string() != "demo" {
+        command.push_str(&format!(" --name {}", spec.name));
+    }
+    if spec.base.as_os_str() != DEFAULT_BASE {
+        command.push_str(&format!(" --state-dir {}", spec.base.display()));
+    }
+    command
+}
+
+fn program() -> String {
+    std::env::args().next().unwrap_or_else(|| "culvert".to_owned())
+}
+
+/// What asks this process to end.
+struct Stop {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Stop {
+    fn listen() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("cannot listen for signals");
+        Ok(Stop {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            hangup: listen(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "Ctrl-C",
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.hangup.recv() => "SIGHUP",
+        }
+    }
+}
