@@ -18,6 +18,8 @@ use crate::site::{DEADLINE, Site};
 
 const MOST_MEDIAN: Duration = Duration::from_millis(20);
 const MOST_P99: Duration = Duration::from_millis(100);
+/// A table that no agent uses.
+const MARK: &str = "table=200";
 /// Between two questions for a port's status: what is seen is late by up to this.
 const POLL: Duration = Duration::from_millis(1);
 
@@ -108,10 +110,10 @@ struct Monitor {
 }
 
 impl Monitor {
-    /// Ready once it has told what there is.
+    /// Ready once it has told of a flow that was added for it to tell of: it does not say so by itself.
     async fn start(host: &Host) -> anyhow::Result<Monitor> {
-        let mut command = host.command("ovs-ofctl", ["-O", "OpenFlow13", "monitor", "br-tun", "watch:"]);
-        // What it sees goes to its standard error.
+        let mut command = host.command("ovs-ofctl", ["-O", "OpenFlow13", "monitor", "br-tun", "watch:!initial"]);
+        // What it sees goes to its standard error, at once.
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut process = command.spawn()?;
         let mut read = BufReader::new(process.stderr.take().context("no pipe")?).lines();
@@ -124,8 +126,14 @@ impl Monitor {
             }
         });
         let mut monitor = Monitor { lines, _process: process };
-        monitor.line("event=").await?;
-        Ok(monitor)
+        for _ in 0..100 {
+            host.add_flows("br-tun", &format!("{MARK} actions=drop")).await?;
+            host.del_flows("br-tun", MARK).await?;
+            if timeout(Duration::from_millis(200), monitor.line(MARK)).await.is_ok() {
+                return Ok(monitor);
+            }
+        }
+        bail!("the monitor of br-tun on {} tells nothing", host.name())
     }
 
     /// When it saw the unicast flow for a MAC address.
