@@ -8,7 +8,7 @@ help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 .PHONY: test
-test: lint doc ## All that must be good: format, lints, documents, tests (the end-to-end ones need root)
+test: lint deny proto-check doc ## All that must be good: format, lints, documents, tests (the end-to-end ones need root)
 	scripts/install-deps test
 	cargo test --workspace --doc --quiet
 	@if command -v cargo-nextest >/dev/null; then cargo nextest run --workspace; else cargo test --workspace --all-targets; fi
@@ -18,13 +18,42 @@ lint: ## Format and lints, all warnings denied
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 
+# Not in Debian: built once from source, at a fixed version, outside the checkout.
+cargo_deny_version := 0.20.2
+tools := $(or $(CULVERT_CACHE_DIR),/var/tmp/culvert-cache)/tools
+
+.PHONY: deny
+deny: $(tools)/cargo-deny-$(cargo_deny_version) ## Licences, duplicates and sources of what is linked in
+	$(tools)/cargo-deny-$(cargo_deny_version)/bin/cargo-deny --log-level error check bans licenses sources
+
+$(tools)/cargo-deny-$(cargo_deny_version):
+	@echo "building cargo-deny $(cargo_deny_version), once"
+	CARGO_TARGET_DIR=$(tools)/target cargo install --quiet --locked cargo-deny@$(cargo_deny_version) --root $@.new
+	mv $@.new $@
+	rm -rf $(tools)/target
+
+.PHONY: proto-check
+proto-check: ## The generated protocol code is what the .proto file gives
+	cargo run --quiet -p xtask --features proto -- proto --check
+
 .PHONY: doc
 doc: ## Documents of all crates, all warnings denied
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
+.PHONY: demo
+demo: ## Three hosts, two networks, six VMs: what Culvert does, on this machine (needs root; up until Ctrl-C)
+	scripts/install-deps run
+	cargo build --release --package culvert
+	$(CULVERT) lab run --name demo
+
 .PHONY: demo-down
 demo-down: ## Remove the demo's lab, whatever state it is in
-	cargo run --quiet -- lab down --name demo
+	@test -x $(CULVERT) || cargo build --release --package culvert
+	$(CULVERT) lab down --name demo
+
+# Where cargo puts the release binary, wherever it is told to build.
+CULVERT = $${CARGO_TARGET_DIR:-target}/release/culvert
+
 
 .PHONY: bench
 bench: ## Speed and memory beside references of the same run (needs root, and a machine with nothing else to do)

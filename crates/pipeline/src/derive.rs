@@ -16,7 +16,8 @@ const LEARNED_FOR: u16 = 300;
 pub enum Derived {
     /// Wanted, and this is the flow.
     Flow(Flow),
-    /// Wanted, but it waits for a tunnel's port: what is installed, if anything is, stays until then.
+    /// It waits for a tunnel's port, its own or the one that replaces it: what is installed, if anything is, stays until
+    /// then. So does what the switch learned for a VLAN as long as that is in use.
     Pending,
     /// Not wanted.
     Absent,
@@ -45,7 +46,7 @@ impl State {
             Row::Dead | Row::Refuse => Derived::Flow(make(base)),
             Row::Admit { port } => self.admitted.holder(&port).map(|claim| normal(claim.cookie(port))).into(),
 
-            Row::Classify { port } => self.classify(port).map(|(cookie, table)| make(cookie).goto(table)).into(),
+            Row::Classify { port } => self.classify(port, make),
             Row::LocalArp => self.if_responder(|| make(base).goto(QUESTION)),
             Row::LocalUnicast => Derived::Flow(make(base).goto(UNICAST)),
             Row::LocalMulticast => Derived::Flow(make(base).goto(FLOOD)),
@@ -67,6 +68,8 @@ impl State {
             }
             Row::Flood { vlan } => self.flood(vlan, make),
 
+            // What was learned for a VLAN in use is the switch's own business, however early it was found.
+            Row::Learned { vlan } if self.network_at(vlan).is_some() => Derived::Pending,
             Row::Learned { .. } | Row::LearnedMac { .. } => Derived::Absent,
         }
     }
@@ -97,12 +100,18 @@ impl State {
         remote.then(|| network.entries.endpoint_of(mac)).flatten()
     }
 
-    fn classify(&self, port: PortNo) -> Option<(Cookie, u8)> {
+    fn classify(&self, port: PortNo, make: impl Fn(Cookie) -> Flow) -> Derived {
         if self.patch.on_tun == Some(port) {
-            return Some((Cookie::plain(Kind::Patch), FROM_LOCAL));
+            return Derived::Flow(make(Cookie::plain(Kind::Patch)).goto(FROM_LOCAL));
         }
-        let tunnel = self.tunnels.at(port).filter(|tunnel| self.tunnels.is_wanted(tunnel))?;
-        Some((tunnel_cookie(&tunnel), tables::from_tunnel(tunnel.tunnel_type)))
+        match self.tunnels.at(port) {
+            Some(tunnel) if self.tunnels.is_wanted(&tunnel) => {
+                Derived::Flow(make(tunnel_cookie(&tunnel)).goto(tables::from_tunnel(tunnel.tunnel_type)))
+            }
+            // What went through it may still do so until the tunnel that replaces it has its port.
+            Some(_) if self.tunnels.holds_surplus() => Derived::Pending,
+            _ => Derived::Absent,
+        }
     }
 
     fn key(&self, segment: Segment) -> Option<(NetworkId, LocalVlan)> {

@@ -79,9 +79,7 @@ impl Installed {
 
     /// Every row that is installed, wanted, or both: all that can differ.
     pub fn and_wanted(&self, state: &State) -> Vec<Row> {
-        // What was learned for a VLAN in use is the switch's own business.
-        let learned_in_use = |row: &Row| matches!(row, Row::Learned { vlan } if state.network_at(*vlan).is_some());
-        let installed = self.rows.keys().copied().filter(|row| !learned_in_use(row));
+        let installed = self.rows.keys().copied();
         installed.chain(state.rows().filter(|row| !self.rows.contains_key(row))).collect()
     }
 

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use model::NetworkId;
 use openflow::PortNo;
 use rustc_hash::FxHashMap;
 
@@ -79,6 +80,11 @@ impl Tunnels {
         !self.lost
     }
 
+    /// Whether a port whose tunnel nobody wants is kept, for the rows that wait for another tunnel and are still on it.
+    pub(crate) fn holds_surplus(&self) -> bool {
+        self.may_hold() && self.pending().next().is_some()
+    }
+
     fn pending(&self) -> impl Iterator<Item = Tunnel> {
         self.wanted().filter(|tunnel| !self.ports.contains_key(tunnel))
     }
@@ -124,6 +130,7 @@ impl State {
         if self.tunnels.settle(lost) {
             changed.extend(self.tunnels.pending());
         }
+        self.mark_surplus();
         changed.sort_unstable();
         for network in self.networks.values() {
             let Some(place) = network.place else { continue };
@@ -176,6 +183,17 @@ impl State {
         self.tunnels.pending()
     }
 
+    /// Those of them that a network uses.
+    pub fn tunnels_pending_of(&self, network: NetworkId) -> impl Iterator<Item = Tunnel> {
+        let network = self.networks.get(&network).and_then(|network| Some((network, network.place?.segment)));
+        self.tunnels_pending().filter(move |tunnel| {
+            network.is_some_and(|(network, segment)| {
+                let names = !self.modes.l2_population() || network.entries.has_endpoint(tunnel.remote);
+                names && segment.tunnel_type == tunnel.tunnel_type
+            })
+        })
+    }
+
     pub(crate) fn want(&mut self, tunnel: Tunnel) {
         if self.modes.serves(&tunnel) && self.tunnels.want(tunnel) {
             self.mark_classify(&tunnel);
@@ -185,7 +203,18 @@ impl State {
     pub(crate) fn unwant(&mut self, tunnel: Tunnel) {
         if self.modes.serves(&tunnel) && self.tunnels.unwant(tunnel) {
             self.mark_classify(&tunnel);
+            if self.tunnels.port(&tunnel).is_none() {
+                // It may have been the last that was waited for.
+                self.mark_surplus();
+            }
         }
+    }
+
+    /// What was held for tunnels that nobody wants any more.
+    fn mark_surplus(&mut self) {
+        let surplus = self.tunnels.ports.keys().filter(|tunnel| !self.tunnels.is_wanted(tunnel));
+        let numbers = surplus.filter_map(|tunnel| self.tunnels.number(tunnel));
+        self.dirty.extend(numbers.map(|port| Row::Classify { port }));
     }
 
     fn mark_classify(&mut self, tunnel: &Tunnel) {

@@ -131,8 +131,10 @@ impl Task {
 
     fn committed(&mut self, commit: &Committed) {
         for change in &commit.changes {
-            if let Change::HostDeleted(host) = change {
-                self.host_deleted(host);
+            match change {
+                Change::HostDeleted(host) => self.host_deleted(host),
+                Change::PortDeleted(port) => self.questions.problems.deleted(*port),
+                _ => {}
             }
         }
         if !self.directory.apply(commit) {

@@ -1,6 +1,6 @@
 //! The OpenStack Networking API v2.0.
 //!
-//! A resource is described once, by a [`table::Table`] of its attributes: validation, defaults, rendering and filters
+//! A resource is described once, by a `table::Table` of its attributes: validation, defaults, rendering and filters
 //! follow from it. The handlers are the same for all; a resource's own module holds only what is its own.
 
 // absent, null and a value are three different things in an update

@@ -44,7 +44,7 @@ impl Link {
                 Err(Over) => return,
             };
             if !std::mem::replace(&mut said, true) {
-                warn!(server = %self.address, reason, "the server is not reached; forwarding goes on as it is");
+                warn!(server = %self.address, reason, "no stream to the server; forwarding goes on as it is");
             }
             if self.say(Server::Lost).await.is_err() {
                 return;

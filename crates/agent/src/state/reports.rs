@@ -65,10 +65,8 @@ impl HostState {
 
     /// A network is confirmed once its rows are in, and with them the tunnel ports that they need (or why not).
     fn report_networks(&mut self) {
-        if self.reports.owed.is_empty() || !self.tunnels_are_in() {
-            return;
-        }
-        let is_in = |(_, (_, at)): &(&NetworkId, &(Revision, u64))| self.is_confirmed(*at);
+        let is_in =
+            |(id, (_, at)): &(&NetworkId, &(Revision, u64))| self.is_confirmed(*at) && self.tunnels_are_in(**id);
         let due: Vec<_> = self.reports.owed.iter().filter(is_in).map(|(id, (revision, _))| (*id, *revision)).collect();
         if due.is_empty() {
             return;
@@ -81,6 +79,8 @@ impl HostState {
             // With the server gone nothing is said: the next hello says it.
             ack.filter(|_| self.link.is_open()).into_iter().for_each(|ack| self.send(ack));
         }
+        // What is mended may be said again.
+        self.reports.said.retain(|problem| problems.contains(problem));
         for problem in problems {
             if self.reports.said.insert(problem.clone()) {
                 self.say(Level::Warn, problem.to_string());
@@ -207,6 +207,6 @@ impl HostState {
         let in_place = self.wiring.in_effect_at(port).is_some_and(|at| self.is_confirmed(at));
         let known =
             if self.config.l2_population { self.link.is_confirmed(network) } else { self.link.is_complete(network) };
-        in_place && known && self.tunnels_are_in()
+        in_place && known && self.tunnels_are_in(network)
     }
 }

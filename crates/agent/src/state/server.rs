@@ -173,7 +173,9 @@ impl HostState {
 
     fn take_orders(&mut self, orders: Orders) {
         self.networks.extend(orders.networks.into_iter().map(|info| (info.network, info)));
-        self.orders.extend(orders.ports.into_iter().map(|order| (order.id.clone(), order)));
+        // An interface that went while its order was on its way: the order is void, and the next report brings another.
+        let there = orders.ports.into_iter().filter(|order| self.facts.plugged.contains_key(&order.id));
+        self.orders.extend(there.map(|order| (order.id.clone(), order)));
         self.wiring.stale = true;
     }
 

@@ -58,6 +58,14 @@ fn orders(ports: &[(u8, u128)]) -> ToAgent {
     })
 }
 
+fn isolate(number: u8) -> ToAgent {
+    let order = Order::Isolate("bound to compute2".to_owned());
+    ToAgent::Orders(Orders {
+        networks: vec![],
+        ports: vec![PortOrder { id: id(number), revision: Revision(2), order }],
+    })
+}
+
 fn snapshot(id: u128, revision: u64, entries: &[Entry]) -> [ToAgent; 2] {
     let network = network(id);
     [
@@ -184,6 +192,23 @@ fn a_restart_with_nothing_changed_writes_nothing() {
     tell_all(&mut world);
     assert_eq!(world.mods.len(), 1);
     assert!(world.flows[&Bridge::Tunnel].contains_key(&key));
+}
+
+#[test]
+fn what_the_switch_learned_for_a_network_stays_over_a_restart() {
+    let mut world = wired();
+    world.learn(Row::LearnedMac { vlan: LocalVlan::MIN, mac: mac(11) }, number(&world, "gre-0a000115"));
+    world.restart(|_| {});
+    tell_all(&mut world);
+    assert_eq!(world.mods, []);
+    world.restart_switches_first();
+    tell_all(&mut world);
+    assert_eq!(world.mods, []);
+    // The control: unplugged meanwhile, and then it is nobody's.
+    world.unplug("tap1");
+    world.restart_switches_first();
+    world.tell([welcome(), host_complete(&[])]);
+    assert!(world.table(20).is_empty(), "{:?}", world.table(20));
 }
 
 #[test]
@@ -454,9 +479,7 @@ fn a_server_that_is_gone_stops_nothing_local_and_is_told_afterwards() {
 fn an_isolated_port_loses_its_tag_and_its_rows() {
     let mut world = wired();
     world.forget();
-    let isolate = Order::Isolate("bound to compute2".to_owned());
-    let ports = vec![PortOrder { id: id(1), revision: Revision(2), order: isolate }];
-    world.tell([ToAgent::Orders(Orders { networks: vec![], ports })]);
+    world.tell([isolate(1)]);
     assert_eq!(world.tag("tap1"), Some(4095));
     assert!(world.table(20).is_empty() && world.table(22).is_empty());
     assert_eq!(world.flows[&Bridge::Integration].len(), 3, "only the base is left");
@@ -531,4 +554,63 @@ fn a_large_network_goes_in_by_bounded_batches_and_is_confirmed_with_the_last() {
     assert_eq!((world.table(20).len(), world.table(22).len()), (5001, 1));
     assert!(world.batches.len() >= 3 && world.batches.iter().all(|batch| *batch <= 4097), "{:?}", world.batches);
     assert_eq!(acks(&world), [(network(A), 7, 0)]);
+}
+
+/// Invariant 8: vswitchd still has the old tag in effect, so the VLAN's next network would be heard there.
+#[test]
+fn a_vlan_is_not_free_before_vswitchd_has_taken_it_from_its_last_port() {
+    let mut world = World::new(|settings| settings.local_vlans = "1-1".to_owned());
+    world.start();
+    world.plug("tap1", Some(&id(1)), Some(4095));
+    world.plug("tap2", Some(&id(2)), Some(4095));
+    world.tell([welcome(), orders(&[(1, A), (2, B)])]);
+    world.tell(snapshot(A, 5, &[]));
+    world.tell(snapshot(B, 5, &[]));
+    world.tell([host_complete(&[A, B])]);
+    assert_eq!((world.tag("tap1"), world.tag("tap2")), (Some(1), Some(4095)));
+    world.vswitchd_stopped = true;
+    world.tell([isolate(1)]);
+    assert_eq!((world.tag("tap1"), world.tag("tap2")), (Some(4095), Some(4095)), "only the database knows");
+    assert_eq!(world.table(3).len(), 0, "no frame of either network comes in");
+    world.vswitchd();
+    world.vswitchd_stopped = false;
+    world.update();
+    world.run();
+    assert_eq!((world.tag("tap2"), world.table(3).len()), (Some(1), 1));
+}
+
+#[test]
+fn a_tunnel_port_that_does_not_come_holds_up_no_other_network() {
+    let mut world = World::new(|_| {});
+    world.absent.insert("gre-0a000127".to_owned());
+    world.start();
+    world.plug("tap1", Some(&id(1)), Some(4095));
+    world.plug("tap2", Some(&id(2)), Some(4095));
+    world.tell([welcome(), orders(&[(1, A), (2, B)])]);
+    world.tell(snapshot(B, 6, &[entry(12, 39)]));
+    world.tell(snapshot(A, 5, &[entry(11, 21)]));
+    world.tell([host_complete(&[A, B])]);
+    assert_eq!(acks(&world), [(network(A), 5, 0)]);
+    assert_eq!(reports(&world).iter().map(|report| report.port).collect::<Vec<_>>(), [port(1)]);
+    world.absent.clear();
+    world.vswitchd();
+    world.update();
+    world.run();
+    assert_eq!(acks(&world)[1..], [(network(B), 6, 0)]);
+    assert_eq!(reports(&world).len(), 2);
+}
+
+/// The interface went while the order was on its way: by the time that it is plugged again the port may be another host's.
+#[test]
+fn an_order_for_an_interface_that_is_not_there_is_void() {
+    let mut world = wired();
+    world.unplug("tap1");
+    world.tell([orders(&[(1, A)])]);
+    world.forget();
+    world.plug("tap1", Some(&id(1)), Some(4095));
+    assert_eq!(world.tag("tap1"), Some(4095), "nobody has said yet what it is to be now");
+    let [ToServer::Interfaces(seen)] = &world.sent[..] else { panic!("{:?}", world.sent) };
+    assert_eq!(seen.present[0].order_held, None);
+    world.tell([orders(&[(1, A)])]);
+    assert_ne!(world.tag("tap1"), Some(4095));
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use model::NetworkId;
 use openflow::PortNo;
 use ovsdb::{PortSpec, Transaction};
 use pipeline::{Scope, Tunnel, TunnelPort};
@@ -42,9 +43,10 @@ impl Tunnels {
 }
 
 impl HostState {
-    /// Every tunnel port that is wanted is there, or has failed, and the rows that waited for it are in.
-    pub(super) fn tunnels_are_in(&self) -> bool {
-        self.pipeline.tunnels_pending().next().is_none() && self.is_confirmed(self.tunnels.at)
+    /// Every tunnel port that the network needs is there, or has failed, and the rows that waited for it are in. A port
+    /// that does not come holds up no other network.
+    pub(super) fn tunnels_are_in(&self, network: NetworkId) -> bool {
+        self.pipeline.tunnels_pending_of(network).next().is_none() && self.is_confirmed(self.tunnels.at)
     }
 
     pub(super) fn settle_tunnels(&mut self) {

@@ -99,6 +99,10 @@ impl HostState {
         if self.vlans.retiring.is_empty() || !self.database.is_current() || !self.is_confirmed(self.change()) {
             return false;
         }
+        // What the database says of a port is not yet what vswitchd does with it: its last VLAN is still heard there.
+        if self.wiring.is_writing() {
+            return false;
+        }
         let mut busy: BTreeSet<LocalVlan> = self.facts.tags().filter_map(|tag| LocalVlan::new(tag).ok()).collect();
         // All rows that are not orphans have gone with the change that took them.
         busy.extend(self.tunnel.orphans.iter().filter_map(|row| match row.scope() {

@@ -74,6 +74,11 @@ impl Wiring {
         self.in_effect.iter().map(|(id, in_effect)| (*id, &in_effect.port))
     }
 
+    /// Tags are under way that vswitchd has not put into effect.
+    pub(super) fn is_writing(&self) -> bool {
+        !self.writes.is_empty()
+    }
+
     /// A transaction that wrote these ports' tags is done, or has failed.
     pub(super) fn written(&mut self, ports: &[Uuid], next_cfg: Option<i64>) {
         for port in ports {

@@ -2,13 +2,35 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by failing")]
 
+mod addresses;
+mod arp;
+mod base;
 mod by_hand;
+mod docs;
+mod expect;
+mod explain;
 mod frames;
 mod full_mesh;
+mod gate;
+mod inspect;
+mod isolation;
+mod learned;
+mod local_vlans;
+mod monitor;
+mod observer;
+mod old_switch;
+mod openstack;
 mod overlay;
 mod ovs;
+mod port_life;
+mod refused;
+mod restart;
+mod scenario;
 mod side_by_side;
+mod story;
+mod stream;
 mod support;
 mod switch;
 mod teardown;
+mod tunnels;
 mod verbs;

@@ -1,5 +1,6 @@
 //! A lab with server and agents up, driven through REST: networks, ports, and the VMs that are plugged as them.
 
+use std::fmt::Debug;
 use std::ops::Deref;
 use std::time::{Duration, Instant};
 
@@ -62,6 +63,14 @@ impl Overlay {
             Ok(rest) => rest,
             Err(error) => panic!("server and agents did not come up: {error}"),
         };
+        Overlay { lab, rest, control }
+    }
+
+    /// Starts the server alone.
+    pub(crate) async fn without_agents(lab: TestLab) -> Overlay {
+        let control = ControlSpec::default();
+        lab.start_control_server(&control.server).await.unwrap();
+        let rest = lab.rest().await.unwrap();
         Overlay { lab, rest, control }
     }
 
@@ -165,6 +174,19 @@ pub(crate) async fn until(what: &str, condition: impl AsyncFn() -> bool) {
     let deadline = Instant::now() + DEADLINE;
     while !condition().await {
         assert!(Instant::now() < deadline, "this has not come about: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Waits until both are the same, and shows them if they do not become so.
+pub(crate) async fn until_equal<T: PartialEq + Debug>(what: &str, sides: impl AsyncFn() -> Option<(T, T)>) {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        let sides = sides().await;
+        if sides.as_ref().is_some_and(|(found, expected)| found == expected) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "this has not come about: {what}; found and expected: {sides:#?}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

@@ -58,11 +58,18 @@ impl Switch {
         self.tunnels.keys().map(String::as_str).collect()
     }
 
-    /// The flows of a table of `br-tun` that are for this VLAN, in the one form that all spellings share.
+    /// The interfaces of `br-tun` with their numbers.
+    pub(crate) fn on_tunnel_bridge(&self) -> BTreeMap<String, u32> {
+        let is_there = |name: &str| name == "patch-int" || self.tunnels.contains_key(name);
+        self.numbers.iter().filter(|(name, _)| is_there(name)).map(|(name, number)| (name.clone(), *number)).collect()
+    }
+
+    /// The flows of a table of `br-tun` that are for this VLAN, in the one form that all spellings share; not the learned
+    /// ones.
     pub(crate) fn of_vlan(&self, table: u8, vlan: u16) -> BTreeSet<String> {
         let is_for = |flow: &&Flow| {
             let vid = flow.matching.normalised().get(Field::VlanVid).map(|vid| vid.value & 0xfff);
-            flow.table == table && vid == Some(vlan.into())
+            flow.table == table && flow.hard_timeout == 0 && vid == Some(vlan.into())
         };
         self.flows.iter().filter(is_for).map(normal_form).collect()
     }

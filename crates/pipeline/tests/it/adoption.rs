@@ -102,8 +102,13 @@ fn what_was_learned_is_the_switchs_own_until_its_vlan_goes() {
         let row = Row::LearnedMac { vlan: vlan(tag), mac: mac("fa:16:3e:00:00:09") };
         assert_eq!(installed.adopt(Bridge::Tunnel, learned(tag)), Ownership::Learned(row));
     }
+    // The switch may have been read before it is known which VLANs are in use.
+    let early = installed.and_wanted(&State::new(state.modes().clone()));
+    for rows in [early, installed.and_wanted(&state)] {
+        let ops = plan(&state, &installed, rows, |_| true).ops;
+        assert_eq!(ops.iter().map(|op| op.row).collect::<Vec<_>>(), [Row::Learned { vlan: vlan(7) }]);
+    }
     let ops = plan(&state, &installed, installed.and_wanted(&state), |_| true).ops;
-    assert_eq!(ops.iter().map(|op| op.row).collect::<Vec<_>>(), [Row::Learned { vlan: vlan(7) }]);
     let sent = ops[0].flow_mod(&state).unwrap();
     assert_eq!((sent.command, sent.flow.table, sent.flow.cookie), (Command::Delete, 20, cookie));
     assert_eq!((sent.cookie_mask, sent.flow.matching), (Cookie::KIND_MASK, ops[0].row.rule().matching));

@@ -72,6 +72,7 @@ fn a_port_that_moves_keeps_its_old_way_until_the_new_tunnel_is_there() {
     state.apply_entries(network(1), vec![entry(1, MAC, &["81.1.180.1"], COMPUTE2)], &[]);
     switch.follow(&mut state);
     assert_eq!(switch.flows[&row], before, "its new tunnel has no port yet");
+    assert!(switch.flows.contains_key(&Row::Classify { port: 121 }), "and what comes back the old way is let in");
     assert_eq!(state.tunnels_pending().map(|tunnel| tunnel.remote).collect::<Vec<_>>(), [host(COMPUTE2)]);
 
     settle_tunnels(&mut state);
@@ -80,9 +81,10 @@ fn a_port_that_moves_keeps_its_old_way_until_the_new_tunnel_is_there() {
         (Change::Modify, row),
         (Change::Modify, Row::Flood { vlan: vlan(1) }),
         (Change::Add, Row::Classify { port: 139 }),
+        (Change::Remove, Row::Classify { port: 121 }),
         (Change::Remove, Row::LearnedMac { vlan: vlan(1), mac: mac(MAC) }),
     ];
-    assert_eq!(ops, expected, "and the old tunnel's port was let go when it was not wanted any more");
+    assert_eq!(ops, expected, "the old tunnel is the last to go");
     assert_ne!(switch.flows[&row], before);
 }
 

@@ -26,8 +26,20 @@ impl Problems {
         }
     }
 
+    /// The port is gone.
+    pub(crate) fn deleted(&mut self, port: PortId) {
+        for problems in self.0.values_mut() {
+            problems.not_wired.remove(&port);
+        }
+    }
+
     pub(crate) fn rows(&mut self, host: &HostName, network: NetworkId, rows: Vec<RowProblem>) {
-        self.0.entry(host.clone()).or_default().rows.insert(network, rows);
+        let of = self.0.entry(host.clone()).or_default();
+        if rows.is_empty() {
+            of.rows.remove(&network);
+        } else {
+            of.rows.insert(network, rows);
+        }
     }
 
     pub(crate) fn forget(&mut self, host: &HostName) {

@@ -11,7 +11,7 @@ pub enum Effect {
     SetWired { port: PortId, generation: Generation, wired: bool },
     /// The host has confirmed the network up to this revision.
     Confirmed { network: NetworkId, revision: Revision },
-    /// Rows that the host cannot program; they count as confirmed.
+    /// Rows that the host cannot program; they count as confirmed. None: those named before are in, or of no concern.
     Problems { network: NetworkId, problems: Vec<RowProblem> },
     /// A report that was not believed. Counted by [`super::Session::refused`].
     Refused { port: PortId, refusal: Refusal },

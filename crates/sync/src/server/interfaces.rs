@@ -88,10 +88,13 @@ impl Known {
         if wired {
             return wired_effect(port, generation, host, directory).into_iter().collect();
         }
-        let stays = directory.port(port).is_some_and(|known| known.wired)
-            && believed(port, generation, host, directory).is_ok();
-        let unwired = stays.then_some(Effect::SetWired { port, generation, wired: false });
-        unwired.into_iter().chain([Effect::NotWired { port, reason }]).collect()
+        // That a port is isolated as ordered (deleted, bound elsewhere, down) is no news.
+        let Some(known) = directory.port(port).filter(|_| believed(port, generation, host, directory).is_ok()) else {
+            return Vec::new();
+        };
+        let unwired = known.wired.then_some(Effect::SetWired { port, generation, wired: false });
+        let trouble = known.admin_up.then_some(Effect::NotWired { port, reason });
+        unwired.into_iter().chain(trouble).collect()
     }
 
     pub(super) fn mark(&mut self, port: PortId) {

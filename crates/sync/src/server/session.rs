@@ -38,6 +38,8 @@ pub struct Session {
     dropping: BTreeMap<NetworkId, u32>,
     /// Networks at which to look.
     dirty: BTreeSet<NetworkId>,
+    /// Networks of which the host last named rows that it cannot program.
+    troubled: BTreeSet<NetworkId>,
     endpoints: EndpointCursor,
     questions: Vec<Question>,
     host_completed: bool,
@@ -74,6 +76,7 @@ impl Session {
             cursors: BTreeMap::new(),
             dropping: BTreeMap::new(),
             dirty: BTreeSet::new(),
+            troubled: BTreeSet::new(),
             endpoints: EndpointCursor { sent, dirty: !hello.l2_population, whole: sent == Revision::ZERO },
             questions: Vec::new(),
             host_completed: false,
@@ -261,6 +264,9 @@ impl Session {
         }
         for network in lost {
             self.dirty.remove(&network);
+            if self.troubled.remove(&network) {
+                drained.effects.push(Effect::Problems { network, problems: Vec::new() });
+            }
             if self.cursors.remove(&network).is_some() {
                 *self.dropping.entry(network).or_default() += 1;
                 drained.messages.push(ToAgent::Dropped(network));
@@ -307,7 +313,11 @@ impl Session {
         let Some(cursor) = self.cursors.get_mut(&network) else { return };
         cursor.confirm(revision);
         effects.push(Effect::Confirmed { network, revision: cursor.confirmed() });
-        if !problems.is_empty() {
+        let mended = problems.is_empty() && self.troubled.remove(&network);
+        if mended || !problems.is_empty() {
+            if !mended {
+                self.troubled.insert(network);
+            }
             effects.push(Effect::Problems { network, problems });
         }
         // What waited for the confirmation may go now.

@@ -7,7 +7,8 @@ use model::{Binding, Change, Digest, Entry, Generation, Mac, Port, Revision};
 use sync::Error;
 use sync::agent::{Held, Update};
 use sync::messages::{
-    Complete, Delta, HostComplete, Interface, Interfaces, Order, PortReport, Snapshot, Sum, ToAgent, ToServer, Welcome,
+    Ack, Complete, Delta, HostComplete, Interface, Interfaces, Order, PortReport, RowProblem, Snapshot, Sum, ToAgent,
+    ToServer, Welcome,
 };
 use sync::server::{Effect, Refusal, Session};
 
@@ -181,6 +182,37 @@ fn wired_is_believed_only_of_a_port_bound_here_under_its_present_binding() {
     assert_eq!(server.report(0, 1, true), []);
     assert_eq!(server.report(0, 1, false)[0], set_wired(0, 1, false));
     assert!(!server.report(0, 7, false).contains(&set_wired(0, 1, false)), "not of an earlier binding");
+}
+
+/// A report that answers an order to isolate, of a port that was deleted for one, is no trouble for people to look at.
+#[test]
+fn not_wired_is_news_only_of_a_port_that_is_to_be_wired() {
+    let mut server = Server::new(vec![a_port(0, 0, false), a_port(1, 1, false)]);
+    server.inventory(&[0, 1, 9]);
+    server.drain();
+    assert_eq!(server.report(9, 1, false), [], "no port has this id");
+    assert_eq!(server.report(1, 1, false), [], "bound elsewhere");
+    let trouble = Effect::NotWired { port: port(0), reason: String::new() };
+    assert_eq!(server.report(0, 1, false), [trouble]);
+    server.commit(Port { admin_up: false, ..a_port(0, 0, false) });
+    assert_eq!(server.report(0, 1, false), []);
+}
+
+#[test]
+fn problems_that_are_mended_are_named_no_more() {
+    let mut server = Server::new(vec![a_port(0, 0, true), a_port(1, 1, true)]);
+    server.inventory(&[0]);
+    server.drain();
+    let problems = vec![RowProblem { port: port(1), reason: "no tunnel".to_owned() }];
+    let mut ack = |problems| {
+        let revision = server.directory.revision();
+        let effects = server.hear(ToServer::Ack(Ack { network: network(0), revision, problems }));
+        let named =
+            |effect: &Effect| if let Effect::Problems { problems, .. } = effect { Some(problems.len()) } else { None };
+        effects.iter().find_map(named)
+    };
+    assert_eq!(ack(problems), Some(1));
+    assert_eq!((ack(Vec::new()), ack(Vec::new())), (Some(0), None));
 }
 
 #[test]

@@ -36,6 +36,8 @@ pub(super) struct World {
     pub(super) vswitchd_stopped: bool,
     /// Names of interfaces that vswitchd cannot make.
     pub(super) broken: BTreeSet<String>,
+    /// Names of interfaces that vswitchd has not come to yet.
+    pub(super) absent: BTreeSet<String>,
     pub(super) refuse: fn(&Flow) -> Option<(&'static str, bool)>,
     next: u128,
     session: u64,
@@ -57,6 +59,7 @@ impl World {
             held: Vec::new(),
             vswitchd_stopped: false,
             broken: BTreeSet::new(),
+            absent: BTreeSet::new(),
             refuse: |_| None,
             next: 1,
             session: 0,
@@ -89,6 +92,18 @@ impl World {
         self.state = state(change);
         self.forget();
         self.start();
+    }
+
+    /// The same, and the switches are read before the database is.
+    pub(super) fn restart_switches_first(&mut self) {
+        self.state = state(|_| {});
+        self.forget();
+        self.connect_switches();
+        self.run();
+        self.state.handle(Event::Database(Database::Connected));
+        self.update();
+        self.state.handle(Event::Server(Server::Opening));
+        self.run();
     }
 
     /// Empties the logs.
@@ -361,6 +376,9 @@ impl World {
                 Some(Datum::Atom(Atom::String(name))) => name.clone(),
                 _ => String::new(),
             };
+            if self.absent.contains(&name) {
+                continue;
+            }
             self.story.push(format!("add-port {name}"));
             let number =
                 if bridges.contains(&name) { 65534 } else { i64::from(u32::try_from(uuid.as_u128()).unwrap()) };

@@ -10,8 +10,10 @@ mod traffic;
 
 use anyhow::{Context as _, anyhow};
 use lab::{DEFAULT_BASE, Lab, Spec};
+use model::TunnelType;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use networks::Network;
 use teller::Teller;
 
 #[derive(Debug, clap::Args)]
@@ -40,10 +42,10 @@ impl Run {
             told = story::tell(&lab, &mut teller) => told.map_err(|error| explain(&lab, &teller, error)),
             signal = stop.next() => Err(anyhow!("ended by {signal}")),
         };
-        if ended.is_ok() {
+        if let Ok(networks) = &ended {
             teller.say(&format!("\nAll is as it should be ({:.1} s).", teller.total()));
             if !self.once || self.keep {
-                teller.say(&next(spec));
+                teller.say(&next(&lab, networks)?);
             }
             if !self.once {
                 let end = if self.keep { "the lab stays" } else { "all of it goes" };
@@ -52,12 +54,12 @@ impl Run {
             }
         }
         if self.keep {
-            teller.say(&format!("\nThe lab is still up: `{} down` removes it.", command(spec)));
-            return ended;
+            teller.say(&format!("\nThe lab is still up: `culvert lab down --name {}` removes it.", spec.name));
+            return ended.map(drop);
         }
         lab.down()?;
         teller.say(&format!("\nLab {}: nothing of it is left.", spec.name));
-        ended
+        ended.map(drop)
     }
 }
 
@@ -81,35 +83,31 @@ fn explain(lab: &Lab, teller: &Teller, error: anyhow::Error) -> anyhow::Error {
     error.context(teller.where_it_is())
 }
 
-/// What a person may try on the lab.
-fn next(spec: &Spec) -> String {
-    let (lab, culvert) = (command(spec), program());
-    format!(
-        "\nWhat to try next:\n  \
-         {lab} exec compute1 -- ovs-ofctl -O OpenFlow14 --names dump-flows br-tun\n  \
-         {lab} ping gre-vm1 gre-vm2\n  \
-         {lab} exec server -- {culvert} status\n  \
-         {lab} exec server -- {culvert} watch --host compute1\n  \
-         {lab} unplug gre-vm2                        (while you watch)\n  \
-         {lab} exec server -- {culvert} explain drop --host compute1 --tunnel vxlan --key 1\n  \
-         {lab} exec server -- scripts/openstack-client port list --long"
-    )
-}
-
-/// `culvert lab` as it was called, for this lab.
-fn command(spec: &Spec) -> String {
-    let mut command = format!("{} lab", program());
-    if spec.name.to_string() != "demo" {
-        command.push_str(&format!(" --name {}", spec.name));
-    }
+/// What a person may try on the lab, from another terminal.
+fn next(lab: &Lab, networks: &[Network]) -> anyhow::Result<String> {
+    let culvert = std::env::current_exe().context("cannot find this program's own file")?;
+    let mut lines = vec![
+        "What to try next, in another terminal:".to_owned(),
+        format!("alias culvert={}", culvert.display()),
+        format!("export CULVERT_SOCKET={}", lab.admin_socket().display()),
+    ];
+    let spec = lab.spec();
     if spec.base.as_os_str() != DEFAULT_BASE {
-        command.push_str(&format!(" --state-dir {}", spec.base.display()));
+        lines.push(format!("export CULVERT_LAB_DIR={}", spec.base.display()));
     }
-    command
-}
-
-fn program() -> String {
-    std::env::args().next().unwrap_or_else(|| "culvert".to_owned())
+    let name = if spec.name.to_string() == "demo" { String::new() } else { format!(" --name {}", spec.name) };
+    lines.extend([
+        "culvert status".to_owned(),
+        format!("culvert lab{name} exec compute1 -- ovs-ofctl -O OpenFlow14 --names dump-flows br-tun"),
+        format!("culvert lab{name} ping gre-vm1 gre-vm2"),
+        "culvert watch --host compute1".to_owned(),
+        format!("culvert lab{name} unplug gre-vm2           # while you watch"),
+    ]);
+    if let Some(gre) = networks.iter().find(|network| network.segment.tunnel_type == TunnelType::Gre) {
+        lines.push(format!("culvert explain drop --host compute1 --tunnel vxlan --key {}", gre.segment.key));
+    }
+    lines.push(format!("culvert lab{name} exec server -- scripts/openstack-client port list --long"));
+    Ok(format!("\n{}", lines.join("\n  ")))
 }
 
 /// What asks this process to end.

@@ -21,6 +21,9 @@ pub(super) async fn explained(lab: &Lab, rest: &Rest, host: &Host) -> anyhow::Re
     Ok(text(&state, &flows))
 }
 
+/// With what is put before it, a line fits 120 columns.
+const WIDTH: usize = 104;
+
 fn text(state: &State, flows: &[Flow]) -> String {
     let mut text = String::new();
     let mut table = None;
@@ -40,8 +43,10 @@ fn text(state: &State, flows: &[Flow]) -> String {
             let _ = writeln!(text, "  # the same for the other bits: {alike} flows that are left out here");
             alike = 0;
         }
-        let _ = writeln!(text, "  # {}", state.explain_flow(Bridge::Tunnel, flow));
-        for (index, line) in wrap(&shown(flow), 100).iter().enumerate() {
+        for line in wrap(&state.explain_flow(Bridge::Tunnel, flow), WIDTH) {
+            let _ = writeln!(text, "  # {}", line.trim_end());
+        }
+        for (index, line) in wrap(&shown(flow), WIDTH).iter().enumerate() {
             let indent = if index == 0 { "  " } else { "      " };
             let _ = writeln!(text, "{indent}{}", line.trim_end());
         }
@@ -74,6 +79,7 @@ mod tests {
         let text = text(&state, &flows);
         let left_out = "62 flows that are left out here";
         assert!(text.contains(left_out), "{text}");
+        // At rest no explanation is so long that it takes two lines.
         let explained = text.lines().filter(|line| line.starts_with("  # ")).count() - 1;
         assert_eq!(explained, flows.len() - 62);
         assert!(text.contains("table 22 (flood)\n  # what nothing else takes is dropped (flood)"), "{text}");

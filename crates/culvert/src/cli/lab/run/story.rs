@@ -12,13 +12,13 @@ use super::teller::Teller;
 use super::{flows, inventory, traffic};
 
 /// Steps of the story, the hosts' coming up included, which is told before.
-pub(super) const STEPS: usize = 11;
+pub(super) const STEPS: usize = 12;
 
 /// How long agents may take to change what they were told to; it takes well under a second on a quiet machine.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Tells the story on a lab that is up. The first thing that is not as it should be is the error.
-pub(super) async fn tell(lab: &Lab, teller: &mut Teller) -> anyhow::Result<()> {
+/// Tells the story on a lab that is up; the networks that it made. The first thing that is not as it should be is the error.
+pub(super) async fn tell(lab: &Lab, teller: &mut Teller) -> anyhow::Result<Vec<Network>> {
     teller.step("culvert server on its own node, culvert agent on each host");
     let rest = lab.start_control(&ControlSpec::default()).await?;
     for process in lab.control_processes()? {
@@ -40,7 +40,8 @@ pub(super) async fn tell(lab: &Lab, teller: &mut Teller) -> anyhow::Result<()> {
     teller.step("br-tun of compute1, each flow under a line that explains it");
     teller.line(flows::explained(lab, &rest, &lab.host("compute1")?).await?);
     teller.done();
-    Ok(lab.check_control()?)
+    lab.check_control()?;
+    Ok(networks)
 }
 
 /// Networks, ports and VMs, until all ports are ACTIVE.
@@ -125,6 +126,8 @@ impl Story<'_> {
 
     /// Restarts all agents with the responder on or off, and waits until their switches show it.
     async fn restart_agents(&self, responder: bool) -> anyhow::Result<()> {
+        // One that has ended by itself must not come back unnoticed.
+        self.lab.check_control()?;
         let agents = if responder { Vec::new() } else { vec!["--arp-responder=false".to_owned()] };
         let spec = ControlSpec { agents, ..ControlSpec::default() };
         let hosts = self.lab.hosts();

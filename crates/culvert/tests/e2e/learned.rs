@@ -1,0 +1,107 @@
+//! Behaviour 14: what was learned does not outlive its cause.
+
+use std::net::IpAddr;
+
+use lab::{ControlSpec, Host};
+use model::TunnelType;
+use serde_json::json;
+
+use crate::inspect::{LEARNED, rows};
+use crate::overlay::{Overlay, Port, agents, until};
+use crate::support::TestLab;
+
+/// Flows that compute1 has learned for MACs of one host go when the entries go (one port is unplugged) and when they
+/// move (the other is bound elsewhere); those of other MACs and other networks stay.
+#[tokio::test]
+async fn learned_flows_go_with_their_entry() {
+    let overlay = Overlay::up("lentry", ControlSpec::default()).await;
+    let network = overlay.network(TunnelType::Gre, 6, "81.1.180.0/24").await;
+    let other = overlay.network(TunnelType::Vxlan, 6, "81.1.180.0/24").await;
+    overlay.add_vm(&network, "here", "compute1", "81.1.180.8").await;
+    overlay.add_vm(&other, "here2", "compute1", "81.1.180.8").await;
+    let leaves = overlay.add_vm(&network, "leaves", "compute2", "81.1.180.9").await;
+    let moves = overlay.add_vm(&network, "moves", "compute2", "81.1.180.10").await;
+    let stays = overlay.add_vm(&network, "stays", "compute2", "81.1.180.11").await;
+    let foreign = overlay.add_vm(&other, "foreign", "compute2", "81.1.180.9").await;
+    let host = overlay.at("compute1");
+    for port in [&leaves, &moves, &stays, &foreign] {
+        teach(&overlay, port).await;
+        assert_eq!(learned(&host, port).await.len(), 1, "{}", port.vm);
+    }
+
+    overlay.unplug(&leaves.vm).await.unwrap();
+    until("what was learned for the port that is gone went", async || learned(&host, &leaves).await.is_empty()).await;
+    assert_eq!(known(&host, &leaves).await.len(), 0, "so did its entry");
+    let towards = learned(&host, &moves).await;
+    assert!(towards[0].contains("gre-0a000127"), "{towards:?}");
+
+    // It is plugged on both hosts, as during a migration, and then bound to the other one.
+    let moved = Port { host: "network".to_owned(), vm: "moved".to_owned(), ..moves.clone() };
+    overlay.plug_port(&moved).await;
+    until("both interfaces are known", async || {
+        overlay.report_of(&moved).await["plugged"].as_array().is_some_and(|hosts| hosts.len() == 2)
+    })
+    .await;
+    assert_eq!(learned(&host, &moves).await.len(), 1, "nothing has moved yet");
+    overlay.change(&moves, json!({ "binding:host_id": "network" })).await;
+    overlay.until_status(&moved, "ACTIVE").await;
+    until("the entry leads to the new host", async || {
+        known(&host, &moved).await.iter().any(|row| row.contains("gre-0a000115"))
+    })
+    .await;
+    let stale = rows(&host, "br-tun", &[LEARNED, &moves.mac.to_string(), "gre-0a000127"]).await;
+    assert_eq!(stale, Vec::<String>::new());
+
+    for port in [&stays, &foreign] {
+        assert_eq!(learned(&host, port).await.len(), 1, "{} has nothing to do with it", port.vm);
+    }
+    overlay.check_control().unwrap();
+}
+
+/// The last port of a network leaves compute1, with population or without: all that was learned for the local VLAN goes
+/// before the VLAN is given out again. What another network has learned stays.
+#[tokio::test]
+async fn learned_flows_go_with_their_vlan() {
+    let off = agents(&["--l2-population=false", "--arp-responder=false"]);
+    for (name, control) in [("lpop", ControlSpec::default()), ("lmesh", off)] {
+        let overlay = Overlay::start(TestLab::of_two(name).await, control).await;
+        let network = overlay.network(TunnelType::Gre, 6, "81.1.180.0/24").await;
+        let other = overlay.network(TunnelType::Vxlan, 6, "81.1.180.0/24").await;
+        let last = overlay.add_vm(&network, "last", "compute1", "81.1.180.8").await;
+        overlay.add_vm(&other, "here2", "compute1", "81.1.180.8").await;
+        let peer = overlay.add_vm(&network, "peer", "compute2", "81.1.180.9").await;
+        let foreign = overlay.add_vm(&other, "foreign", "compute2", "81.1.180.9").await;
+        let host = overlay.at("compute1");
+        for port in [&peer, &foreign] {
+            teach(&overlay, port).await;
+            assert_eq!(learned(&host, port).await.len(), 1, "{name}: {}", port.vm);
+        }
+        let vlan = overlay.switch("compute1").await.vlan(&network.id).unwrap();
+
+        overlay.unplug(&last.vm).await.unwrap();
+        until("what was learned went", async || learned(&host, &peer).await.is_empty()).await;
+        until("the VLAN is in no row", async || {
+            let switch = overlay.switch("compute1").await;
+            [20, 21, 22].iter().all(|table| switch.of_vlan(*table, vlan).is_empty())
+        })
+        .await;
+        assert_eq!(learned(&host, &foreign).await.len(), 1, "{name}: another network");
+        overlay.check_control().unwrap();
+    }
+}
+
+/// The port's VM sends to 81.1.180.8, so that compute1 learns where it is.
+async fn teach(overlay: &Overlay, port: &Port) {
+    let to = IpAddr::from([81, 1, 180, 8]);
+    assert!(overlay.vm(&port.vm).unwrap().ping(to, 1).await.unwrap().is_complete(), "{}", port.vm);
+}
+
+/// What the host has learned for the port's MAC.
+async fn learned(host: &Host, port: &Port) -> Vec<String> {
+    rows(host, "br-tun", &["table=20,", LEARNED, &port.mac.to_string()]).await
+}
+
+/// What the host was told of the port's MAC.
+async fn known(host: &Host, port: &Port) -> Vec<String> {
+    rows(host, "br-tun", &["table=20,", "priority=2,", &port.mac.to_string()]).await
+}

@@ -1,0 +1,206 @@
+//! Observers outside the program: proxies before Open vSwitch's sockets, OVS's own flow monitor, a stream of pings.
+
+use std::os::unix::net::UnixStream as Blocking;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use lab::{ControlSpec, Host, Process, Signal, Vm};
+use openflow::Message;
+use openflow::codec;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+use uuid::Uuid;
+
+use crate::overlay::until;
+
+/// A host whose agent talks to Open vSwitch through proxies, which note all that it writes.
+///
+/// The proxies run on the test's runtime, so that needs more than one thread.
+pub(crate) struct Observed {
+    host: Host,
+    dir: TempDir,
+    written: Written,
+}
+
+/// Flow-mods and transactions, in words, in the order in which they came.
+type Written = Arc<Mutex<Vec<String>>>;
+
+impl Observed {
+    pub(crate) fn new(host: Host) -> Observed {
+        let dir = tempfile::Builder::new().prefix("culvert-observer-").tempdir().unwrap();
+        let written = Written::default();
+        for (socket, scan) in
+            [("db.sock", transactions as Scan), ("br-int.mgmt", flow_mods), ("br-tun.mgmt", flow_mods)]
+        {
+            let listener = UnixListener::bind(dir.path().join(socket)).unwrap();
+            tokio::spawn(accept(listener, host.rundir().join(socket), scan, written.clone()));
+        }
+        Observed { host, dir, written }
+    }
+
+    /// Starts the agent, as the lab starts agents but for the sockets.
+    pub(crate) fn start_agent(&self) {
+        let dir = self.dir.path().display();
+        let sockets = ["ovsdb", "ovs-rundir", "run-dir"].into_iter().zip(["/db.sock", "", ""]);
+        let agents = sockets.map(|(option, path)| format!("--{option}={dir}{path}")).collect();
+        self.host.start_control_agent(&ControlSpec { agents, ..ControlSpec::default() }).unwrap();
+    }
+
+    /// Kills the agent (SIGKILL).
+    pub(crate) async fn kill_agent(&self) {
+        self.host.process("agent").unwrap().unwrap().kill().await.unwrap();
+    }
+
+    /// Waits until the agent has been told everything, has compared it, and has nothing under way.
+    pub(crate) async fn until_settled(&self) {
+        let socket = self.dir.path().join("agent.sock");
+        until("the agent settled", async || agent_status(&socket).is_some_and(|status| status["settled"] == true))
+            .await;
+    }
+
+    /// What the agent has written since this was last asked.
+    pub(crate) fn take_written(&self) -> Vec<String> {
+        std::mem::take(&mut self.written.lock().unwrap())
+    }
+}
+
+/// What an agent says of itself; `None` if it does not answer.
+fn agent_status(socket: &Path) -> Option<Value> {
+    serde_json::from_reader(Blocking::connect(socket).ok()?).ok()
+}
+
+/// Notes the writes at the beginning of the bytes and says how many bytes it has understood.
+type Scan = fn(&[u8], &str, &mut Vec<String>) -> usize;
+
+async fn accept(listener: UnixListener, target: PathBuf, scan: Scan, written: Written) {
+    while let Ok((client, _)) = listener.accept().await {
+        // Without the target the client finds its connection closed, and tries again.
+        if let Ok(server) = UnixStream::connect(&target).await {
+            tokio::spawn(pass(client, server, target.clone(), scan, written.clone()));
+        }
+    }
+}
+
+async fn pass(client: UnixStream, server: UnixStream, target: PathBuf, scan: Scan, written: Written) {
+    let name = target.file_stem().unwrap().to_string_lossy().into_owned();
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    tokio::spawn(async move {
+        let _ = tokio::io::copy(&mut from_server, &mut to_client).await;
+    });
+    let mut seen = Vec::new();
+    let mut chunk = vec![0; 64 << 10];
+    while let Ok(length @ 1..) = from_client.read(&mut chunk).await {
+        seen.extend_from_slice(&chunk[..length]);
+        let understood = scan(&seen, &name, &mut written.lock().unwrap());
+        seen.drain(..understood);
+        if to_server.write_all(&chunk[..length]).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn flow_mods(bytes: &[u8], bridge: &str, written: &mut Vec<String>) -> usize {
+    let mut at = 0;
+    while let Some((frame, length)) = codec::split(&bytes[at..]).unwrap() {
+        let message = match codec::decode(&frame).unwrap() {
+            Message::BundleAdd { message, .. } => *message,
+            message => message,
+        };
+        if let Message::FlowMod(flow_mod) = message {
+            written.push(format!("{bridge}: {flow_mod:?}"));
+        }
+        at += length;
+    }
+    at
+}
+
+fn transactions(bytes: &[u8], name: &str, written: &mut Vec<String>) -> usize {
+    let mut messages = serde_json::Deserializer::from_slice(bytes).into_iter::<Value>();
+    while let Some(Ok(message)) = messages.next() {
+        if message["method"] == "transact" {
+            written.push(format!("{name}: {}", message["params"]));
+        }
+    }
+    messages.byte_offset()
+}
+
+/// Open vSwitch's own report of each change of a bridge's flows (`ovs-ofctl monitor`, section "watch" of ovs-ofctl(8)).
+pub(crate) struct Monitor {
+    host: Host,
+    bridge: String,
+    process: Process,
+    /// How much of the log has been handed out.
+    read: usize,
+}
+
+impl Monitor {
+    pub(crate) async fn start(host: &Host, bridge: &str) -> Monitor {
+        let name = format!("monitor-{}", Uuid::new_v4().simple());
+        let process =
+            host.spawn(&name, "ovs-ofctl", ["-O", "OpenFlow14", "monitor", bridge, "watch:!initial"]).unwrap();
+        let mut monitor = Monitor { host: host.clone(), bridge: bridge.to_owned(), process, read: 0 };
+        // It watches once it reports something.
+        until("the monitor watches", async || {
+            monitor.touch().await;
+            monitor.process.log().contains(MARK)
+        })
+        .await;
+        monitor.take().await;
+        monitor
+    }
+
+    /// Changes since this was last asked: `event=ADDED table=21 …`. All that is confirmed by now is among them.
+    pub(crate) async fn take(&mut self) -> Vec<String> {
+        let deleted = |log: &str| log.lines().filter(|line| line.contains(MARK) && line.contains("DELETED")).count();
+        let before = deleted(&self.process.log());
+        self.touch().await;
+        until("the monitor's mark", async || deleted(&self.process.log()) > before).await;
+        let log = self.process.log();
+        let lines = log.lines().skip(self.read).map(|line| line.trim().to_owned());
+        let events: Vec<_> = lines.collect();
+        self.read += events.len();
+        events.into_iter().filter(|line| line.contains("event=") && !line.contains(MARK)).collect()
+    }
+
+    /// A flow of nobody's comes and goes: what is reported before it happened before it.
+    async fn touch(&self) {
+        self.host.add_flows(&self.bridge, &format!("table=200,{MARK},actions=drop")).await.unwrap();
+        self.host.ofctl(["del-flows", &self.bridge, &format!("{MARK}/-1")]).await.unwrap();
+    }
+}
+
+const MARK: &str = "cookie=0x7e57";
+
+/// Pings every 10 ms, until told to stop.
+pub(crate) struct Pinger(Process);
+
+impl Pinger {
+    pub(crate) async fn start(from: &Vm, to: &Vm) -> Pinger {
+        let name = format!("pinger-{}", Uuid::new_v4().simple());
+        let to = to.address().unwrap().to_string();
+        let pinger = Pinger(from.spawn(&name, "ping", ["-n", "-i", "0.01", &to]).unwrap());
+        until("a first answer", async || pinger.answers().len() > 1).await;
+        pinger
+    }
+
+    /// The sequence numbers that were answered so far.
+    pub(crate) fn answers(&self) -> Vec<u64> {
+        let number = |line: &str| line.split_once("icmp_seq=")?.1.split(' ').next()?.parse().ok();
+        self.0.log().lines().filter_map(number).collect()
+    }
+
+    /// Ends it; how many requests were answered, and how many were not though a later one was.
+    pub(crate) async fn stop(self) -> (u64, u64) {
+        let before = self.answers().len();
+        until("a last answer", async || self.answers().len() > before).await;
+        self.0.signal(Signal::INT);
+        assert!(self.0.ended_within(Duration::from_secs(10)).await);
+        let answers = self.answers();
+        let answered = answers.len() as u64;
+        (answered, answers.last().unwrap() - answered)
+    }
+}

@@ -1,0 +1,143 @@
+//! `culvert lab run`, the demo: it tells its whole story, says why when it cannot, and leaves nothing behind.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use lab::{Identity, Lab, LabName, Signal};
+
+use crate::support::{BASE, eventually, lab_name};
+
+/// From nothing to networks in which all pings pass, and back to nothing.
+#[test]
+fn lab_run_once_tells_the_whole_story() {
+    let mut run = Run::start("story", &["--once"]);
+    let (status, story, error) = run.end();
+    assert!(status.success(), "{story}\n{error}");
+    for part in [
+        "[12/12] br-tun of compute1",
+        "$ openstack network create --provider-network-type gre net-gre",
+        "net-gre: gre-gw 81.1.180.1, gre-vm1 81.1.180.8, gre-vm2 81.1.180.9: all reach all",
+        "net-vxlan: vxlan-gw 81.1.180.1, vxlan-vm1 81.1.180.18, vxlan-vm2 81.1.180.19: all reach all",
+        "12 pairs tried, both ways: no answer",
+        "table 22 (flood)",
+        "ARP requests for 81.1.180.9 in VLAN",
+        "All is as it should be",
+        "nothing of it is left",
+    ] {
+        assert!(story.contains(part), "no \"{part}\" in:\n{story}");
+    }
+    // None with the responder, some without it, none with it again.
+    let counts = story.lines().filter_map(|line| line.trim().strip_prefix("ARP requests among them: "));
+    let counts: Vec<u32> = counts.map(|count| count.parse().unwrap()).collect();
+    assert!(matches!(counts[..], [0, some, 0] if some > 0), "{counts:?}");
+    assert_eq!(story.matches("ACTIVE").count(), 1 + 6, "the six ports of the table:\n{story}");
+    assert!(!story.contains("no longer wanted") && !story.contains("left behind"), "{story}");
+    assert_eq!(run.left(), Vec::<String>::new());
+}
+
+/// An agent that dies under it ends the story, with the reason, and takes all down.
+#[test]
+fn lab_run_says_what_went_wrong_and_leaves_nothing() {
+    let mut run = Run::start("broken", &["--once"]);
+    let agent = run.process("compute2.agent");
+    assert!(agent.signal(Signal::KILL));
+    let (status, story, error) = run.end();
+    assert_eq!(status.code(), Some(1), "{story}\n{error}");
+    assert!(error.starts_with("error: step ") && error.contains(" broke off ("), "{error}");
+    assert!(error.contains("compute2 agent") && error.contains("ended"), "the reason: {error}");
+    assert!(!story.contains("All is as it should be"), "{story}");
+    assert_eq!(run.left(), Vec::<String>::new());
+}
+
+/// Without `--once` the lab is there to play with until Ctrl-C.
+#[test]
+fn lab_run_stays_up_until_ctrl_c() {
+    let mut run = Run::start("stays", &[]);
+    run.until("Up until Ctrl-C");
+    assert_ne!(run.left(), Vec::<String>::new());
+    let lab = Lab::open(Path::new(BASE), &run.lab).unwrap();
+    lab.check_control().unwrap();
+    let answer = Command::new(env!("CARGO_BIN_EXE_culvert"))
+        .args(["status", "--output=json"])
+        .env("CULVERT_SOCKET", lab.admin_socket())
+        .output()
+        .unwrap();
+    let status: serde_json::Value = serde_json::from_slice(&answer.stdout).unwrap();
+    assert_eq!(status["ports"].as_array().unwrap().len(), 6);
+
+    run.signal(Signal::INT);
+    let (status, story, error) = run.end();
+    assert!(status.success(), "{story}\n{error}");
+    assert_eq!(run.left(), Vec::<String>::new());
+}
+
+/// A `culvert lab run`; its lab is gone when this goes out of scope.
+struct Run {
+    lab: LabName,
+    child: Option<Child>,
+    heard: String,
+}
+
+impl Run {
+    fn start(name: &str, args: &[&str]) -> Run {
+        let lab = lab_name(name);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_culvert"));
+        command.args(["lab", "--state-dir", BASE, "--name", &lab.to_string(), "run"]).args(args);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        Run { lab, child: Some(child), heard: String::new() }
+    }
+
+    /// Reads on until a line has this in it.
+    fn until(&mut self, part: &str) {
+        let out = self.child.as_mut().and_then(|child| child.stdout.as_mut()).unwrap();
+        let mut out = BufReader::with_capacity(1, out);
+        while !self.heard.lines().last().is_some_and(|line| line.contains(part)) {
+            assert_ne!(out.read_line(&mut self.heard).unwrap(), 0, "it ended before \"{part}\":\n{}", self.heard);
+        }
+    }
+
+    fn signal(&mut self, signal: Signal) {
+        let pid = self.child.as_ref().map(Child::id).unwrap();
+        assert!(Identity::of(pid.try_into().unwrap()).unwrap().signal(signal));
+    }
+
+    /// A process that the run started, once it has.
+    fn process(&mut self, title: &str) -> Identity {
+        let record = self.state().join(format!("processes/{title}.json"));
+        eventually(title, || record.exists());
+        let (node, name) = title.split_once('.').unwrap();
+        let lab = Lab::open(Path::new(BASE), &self.lab).unwrap();
+        lab.host(node).unwrap().process(name).unwrap().unwrap().identity()
+    }
+
+    /// Waits for the end: status, what it told, what it said was wrong.
+    fn end(&mut self) -> (ExitStatus, String, String) {
+        let output = self.child.take().unwrap().wait_with_output().unwrap();
+        self.heard.push_str(&String::from_utf8_lossy(&output.stdout));
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status, self.heard.clone(), error)
+    }
+
+    /// What there is of its lab.
+    fn left(&self) -> Vec<String> {
+        let namespaces = std::fs::read_dir("/run/netns").into_iter().flatten().flatten();
+        let names = namespaces.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let state = self.state().exists().then(|| self.state().display().to_string());
+        names.filter(|name| name.starts_with(&format!("cv-{}-", self.lab))).chain(state).collect()
+    }
+
+    fn state(&self) -> PathBuf {
+        Path::new(BASE).join(self.lab.to_string())
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        let _ = lab::down(Path::new(BASE), &self.lab);
+    }
+}
