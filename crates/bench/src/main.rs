@@ -3,6 +3,8 @@
 //! Every figure stands beside a reference of the same run where there is one: a time in milliseconds says something
 //! about the machine first. Nothing is written unless `--record` is given.
 
+#![allow(clippy::cast_precision_loss, reason = "figures are for people: three digits of them")]
+
 mod machine;
 mod memory;
 mod plug;

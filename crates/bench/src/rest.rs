@@ -53,7 +53,7 @@ pub(crate) async fn measure(site: &Site, creates: usize, report: &mut Report) ->
         times.add(sent.elapsed());
     }
     let rate = times.len() as f64 / started.elapsed().as_secs_f64();
-    let bare = (before + bare_commits(directory.path())?) / 2.0;
+    let bare = f64::midpoint(before, bare_commits(directory.path())?);
     report.add(Figure {
         what: format!("ports created over REST, one at a time, each durable; {creates} of them"),
         value: format!("{rate:.0}/s (p50 {}, p99 {})", ms(times.median()), ms(times.percentile(99))),

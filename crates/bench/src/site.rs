@@ -21,7 +21,7 @@ pub(crate) struct Site {
 pub(crate) struct BenchLab(Lab);
 
 /// How long anything may take before the benchmark is given up.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 
 impl Site {
     /// A lab of the first so many hosts of the reference scenario; one that an earlier run left is removed.

@@ -62,11 +62,12 @@ impl StandIn {
         loop {
             match timeout(DEADLINE, self.milestones.recv()).await.context("the agent did not confirm the network")? {
                 Some(Milestone::Begun(at)) => began = Some(at),
-                Some(Milestone::Confirmed(at)) => match began {
-                    Some(began) => return Ok((began, at)),
-                    // About an earlier snapshot.
-                    None => {}
-                },
+                Some(Milestone::Confirmed(at)) => {
+                    if let Some(began) = began {
+                        return Ok((began, at));
+                    }
+                    // Else it is about an earlier snapshot.
+                }
                 None => bail!("the stand-in for the server has ended"),
             }
         }
@@ -117,7 +118,9 @@ impl Hub {
             Event::Message { id, message } => {
                 let Some(stream) = self.stream.as_mut().filter(|stream| stream.id == id) else { return };
                 let effects = stream.session.on_message(message, &mut self.directory);
-                effects.into_iter().for_each(|effect| self.act(effect));
+                for effect in effects {
+                    self.act(effect);
+                }
             }
             Event::Closed { id, .. } => {
                 self.stream.take_if(|stream| stream.id == id);
@@ -158,6 +161,8 @@ impl Hub {
         if !drained.messages.is_empty() {
             stream.room = !stream.outbound.send(drained.messages);
         }
-        drained.effects.into_iter().for_each(|effect| self.act(effect));
+        for effect in drained.effects {
+            self.act(effect);
+        }
     }
 }
