@@ -53,3 +53,16 @@ demo-down: ## Remove the demo's lab, whatever state it is in
 
 # Where cargo puts the release binary, wherever it is told to build.
 CULVERT = $${CARGO_TARGET_DIR:-target}/release/culvert
+
+.PHONY: bench
+bench: ## Speed and memory beside references of the same run (needs root, and a machine with nothing else to do)
+	scripts/install-deps test
+	cargo build --release --package culvert --package bench
+	$${CARGO_TARGET_DIR:-target}/release/bench
+
+.PHONY: bench-record
+bench-record: ## The same, written to docs/benchmarks.md
+	scripts/install-deps test
+	cargo build --release --package culvert --package bench
+	mkdir -p docs
+	$${CARGO_TARGET_DIR:-target}/release/bench --record docs/benchmarks.md
