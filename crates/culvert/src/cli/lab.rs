@@ -93,7 +93,10 @@ The interface gets tag 4095, so it is in no network until its port is wired.")]
 
     /// Take a VM off its host and remove it
     #[command(after_help = "Example:\n  culvert lab unplug vm1")]
-    Unplug { vm: String },
+    Unplug {
+        /// The VM's name, as `lab status` lists it
+        vm: String,
+    },
 
     /// Ping from one node to another, or to an address
     #[command(after_help = "Examples:\n  culvert lab ping vm1 vm2\n  culvert lab ping vm1 81.1.180.1 --count 10")]

@@ -10,6 +10,10 @@ use super::admin::{Output, Socket};
 
 /// Show hosts (alive, endpoint, revision, lag), networks and ports
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  culvert status
+  culvert status -o json | jq '.ports[] | select(.status != \"ACTIVE\")'")]
 pub(crate) struct Args {
     /// How to print
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
