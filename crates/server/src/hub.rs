@@ -1,37 +1,42 @@
 //! The hub: the one task that owns the directory and the sessions.
 //!
 //! In come commits, what agents say, and the operator's questions; out go messages to agents that have room for them, and
-//! wishes to the writer. It waits for nobody: neither the database nor a slow agent holds it up.
+//! wishes to the writer. It waits for nobody: neither the database nor a slow agent holds it up. What it concludes is
+//! [`State`]'s, which is pure; the task around it has the channels and the clock.
 
 mod admit;
 mod alive;
 mod effects;
+mod events;
 mod life;
 mod overview;
 mod problems;
 mod questions;
+mod registrations;
 mod sessions;
+mod state;
+mod streams;
 
 use std::future::pending;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use directory::{Directory, Limits};
-use model::{Change, Committed};
+use model::Committed;
 use store::Store;
-use sync::server::{Closing, Event};
+use sync::server::{self, Closing};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::time::{Instant, Interval, MissedTickBehavior, sleep_until};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::warn;
 
 use crate::hosts::Hosts;
 use crate::writer::Writer;
 use crate::{Error, Settings};
-use admit::Admissions;
-use alive::Alive;
-use life::Life;
+use directory::Limits;
+pub use events::{Command, Event, Now};
 use questions::Questions;
-use sessions::Sessions;
+use registrations::{Registered, Registrations};
+pub use state::{Bounds, State};
+use streams::Streams;
 
 pub(crate) use questions::{Ask, Hub, Refused};
 
@@ -43,11 +48,9 @@ const ASKS: usize = 64;
 
 /// The task; [`Task::run`] is its life.
 pub(crate) struct Task {
-    directory: Directory,
-    sessions: Sessions,
-    admissions: Admissions,
-    life: Life,
-    alive: Alive,
+    state: State,
+    streams: Streams,
+    registrations: Registrations,
     questions: Questions,
     writer: Writer,
     store: Store,
@@ -55,9 +58,10 @@ pub(crate) struct Task {
     commits: Option<UnboundedReceiver<Committed>>,
     /// The store said that commits were missed: the whole state comes here, with a new stream of commits.
     anew: (mpsc::Sender<Followed>, mpsc::Receiver<Followed>),
-    events: mpsc::Receiver<Event>,
+    events: mpsc::Receiver<server::Event>,
     asks: mpsc::Receiver<Ask>,
     heartbeat: Interval,
+    start: Instant,
 }
 
 type Followed = (Committed, UnboundedReceiver<Committed>);
@@ -68,23 +72,20 @@ pub(crate) async fn start(
     store: Store,
     hosts: Hosts,
     writer: Writer,
-) -> Result<(Task, Hub, mpsc::Sender<Event>), Error> {
+) -> Result<(Task, Hub, mpsc::Sender<server::Event>), Error> {
     let (all, commits) = store.follow().await?;
-    let mut directory = Directory::new(Limits { tombstones: settings.tombstones });
-    directory.load(&all);
-
-    let mut alive = Alive::new(hosts, settings.alive_bound());
-    alive.heard_of_before(&store.hosts().await?, microseconds_since_1970(), Instant::now());
+    let limits = Limits { tombstones: settings.tombstones };
+    let bounds = Bounds { limits, propagation: settings.propagation_bound(), alive: settings.alive_bound() };
+    let mut state = State::new(&all, store.epoch(), bounds, hosts, writer.clone());
+    state.heard_of_before(&store.hosts().await?, microseconds_since_1970(), Duration::ZERO);
     let (events_in, events) = mpsc::channel(EVENTS);
     let (asks_in, asks) = mpsc::channel(ASKS);
     let mut heartbeat = tokio::time::interval(settings.alive_bound());
     heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let task = Task {
-        directory,
-        sessions: Sessions::default(),
-        admissions: Admissions::default(),
-        life: Life::new(writer.clone(), settings.propagation_bound()),
-        alive,
+        state,
+        streams: Streams::default(),
+        registrations: Registrations::default(),
         questions: Questions::default(),
         writer,
         store,
@@ -93,6 +94,7 @@ pub(crate) async fn start(
         events,
         asks,
         heartbeat,
+        start: Instant::now(),
     };
     Ok((task, Hub::new(asks_in), events_in))
 }
@@ -102,20 +104,23 @@ impl Task {
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         self.settle();
         loop {
-            let deadline = [self.life.next_deadline(), self.alive.next_deadline()].into_iter().flatten().min();
+            let deadline = self.state.next_deadline().map(|deadline| self.start + deadline);
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
                 commit = next(&mut self.commits) => match commit {
-                    Some(commit) => self.committed(&commit),
+                    Some(commit) => self.state.committed(&commit, self.start.elapsed()),
                     None => self.follow_anew(),
                 },
-                Some((all, commits)) = self.anew.1.recv() => self.followed(&all, commits),
-                Some(admitted) = self.admissions.next() => self.registered(admitted),
+                Some((all, commits)) = self.anew.1.recv() => {
+                    self.commits = Some(commits);
+                    self.state.replaced(&all, self.start.elapsed());
+                }
+                Some(registered) = self.registrations.next() => self.registered(registered),
                 Some(event) = self.events.recv() => self.event(event),
                 Some(ask) = self.asks.recv() => self.asked(ask),
-                () = until(deadline) => self.expire(),
-                _ = self.heartbeat.tick() => self.writer.heartbeats(self.sessions.hosts()),
+                () = until(deadline) => self.state.expire(self.start.elapsed()),
+                _ = self.heartbeat.tick() => self.writer.heartbeats(self.state.connected()),
             }
             for _ in 0..BATCH {
                 match self.events.try_recv() {
@@ -125,58 +130,50 @@ impl Task {
             }
             self.settle();
         }
-        info!(streams = self.sessions.len(), "closing the streams of all agents");
-        self.sessions.close_all(&Closing::Unavailable("the server is shutting down".to_owned()));
-    }
-
-    fn committed(&mut self, commit: &Committed) {
-        for change in &commit.changes {
-            match change {
-                Change::HostDeleted(host) => self.host_deleted(host),
-                Change::PortDeleted(port) => self.questions.problems.deleted(*port),
-                _ => {}
-            }
-        }
-        if !self.directory.apply(commit) {
-            debug!(revision = %commit.revision, "a commit came twice");
+        let closing = Closing::Unavailable("the server is shutting down".to_owned());
+        for command in self.state.close_all(&closing) {
+            self.execute(command);
         }
     }
 
-    /// All commits so far, so that what was registered is in the directory.
-    fn catch_up(&mut self) {
-        while let Some(commit) = self.commits.as_mut().and_then(|commits| commits.try_recv().ok()) {
-            self.committed(&commit);
-        }
-    }
-
-    fn expire(&mut self) {
-        let now = Instant::now();
-        self.life.expire(now);
-        self.alive.expire(now);
-    }
-
-    /// Sends what changed to those whom it concerns, as far as they have room, and derives again where ports are.
     fn settle(&mut self) {
-        let dirty = self.directory.take_dirty();
-        for (host, changed) in &dirty.hosts {
-            self.sessions.mark(host, changed);
+        for command in self.state.settle(self.start.elapsed()) {
+            self.execute(command);
         }
-        if dirty.endpoints {
-            self.sessions.mark_endpoints();
-        }
-        for (host, effects) in self.sessions.drain(&self.directory) {
-            self.apply(&host, effects);
-        }
-        self.life.refresh(&dirty, &self.directory, &self.sessions);
-        for (host, changed) in &dirty.hosts {
-            for network in &changed.networks {
-                if self.directory.view(*network, host).is_none() {
-                    self.life.uninterested(host, *network);
-                } else if let Some(revision) = self.sessions.confirmed_up_to(host, *network) {
-                    self.life.confirmed(host, *network, revision);
-                }
+    }
+
+    fn event(&mut self, event: server::Event) {
+        let event = match event {
+            server::Event::Opened { id, hello, outbound, .. } => {
+                self.streams.opened(id, outbound);
+                Event::Opened { id, hello }
             }
+            server::Event::Message { id, message } => Event::Said { id, message },
+            server::Event::Room { id } => Event::Room { id },
+            server::Event::Closed { id, reason } => {
+                self.streams.closed(id);
+                Event::Closed { id, reason }
+            }
+        };
+        self.state.handle(event, self.start.elapsed());
+    }
+
+    fn execute(&mut self, command: Command) {
+        match command {
+            Command::Send { id, host, messages } => self.streams.send(id, &host, messages),
+            Command::Close { id, closing } => self.streams.close(id, closing),
+            Command::Register { id, hello, known } => self.registrations.begin(self.store.clone(), id, hello, known),
+            Command::Answer { host, question, text } => self.questions.answered(&host, question, text),
+            Command::Lost(host) => self.questions.lost(&host),
         }
+    }
+
+    /// The registration is a commit, and the session needs the directory to know the host.
+    fn registered(&mut self, registered: Registered) {
+        while let Some(commit) = self.commits.as_mut().and_then(|commits| commits.try_recv().ok()) {
+            self.state.committed(&commit, self.start.elapsed());
+        }
+        self.state.registered(registered.id, registered.outcome(), self.start.elapsed());
     }
 
     /// The store lost track of its followers. Goes on with what it knows until the whole state is there.
@@ -197,38 +194,6 @@ impl Task {
             let _ = anew.send(followed).await;
         });
     }
-
-    fn followed(&mut self, all: &Committed, commits: UnboundedReceiver<Committed>) {
-        self.commits = Some(commits);
-        let commit = with_deletions(all, &self.directory);
-        self.committed(&commit);
-    }
-}
-
-/// The whole state as one commit over what the directory has: what it no longer lists is deleted.
-fn with_deletions(all: &Committed, directory: &Directory) -> Committed {
-    let (mut hosts, mut networks, mut ports) = (Vec::new(), Vec::new(), Vec::new());
-    for change in &all.changes {
-        match change {
-            Change::Host(host) => hosts.push(&host.name),
-            Change::Network(network) => networks.push(network.id),
-            Change::Port(port) => ports.push(port.id),
-            Change::HostDeleted(_) | Change::NetworkDeleted(_) | Change::PortDeleted(_) => {}
-        }
-    }
-    let (hosts, networks, ports) = (set(hosts), set(networks), set(ports));
-    let mut changes = all.changes.clone();
-    let gone = directory.ports().filter(|port| !ports.contains(&port.id));
-    changes.extend(gone.map(|port| Change::PortDeleted(port.id)));
-    let gone = directory.networks().filter(|network| !networks.contains(&network.id));
-    changes.extend(gone.map(|network| Change::NetworkDeleted(network.id)));
-    let gone = directory.hosts().filter(|host| !hosts.contains(&&host.name));
-    changes.extend(gone.map(|host| Change::HostDeleted(host.name.clone())));
-    Committed { revision: all.revision, changes }
-}
-
-fn set<T: std::hash::Hash + Eq>(items: Vec<T>) -> std::collections::HashSet<T> {
-    items.into_iter().collect()
 }
 
 async fn next(commits: &mut Option<UnboundedReceiver<Committed>>) -> Option<Committed> {
@@ -247,32 +212,5 @@ async fn until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => sleep_until(deadline).await,
         None => pending().await,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use model::{HostName, Network, NetworkId, Revision, Segment, TunnelType};
-    use uuid::Uuid;
-
-    use super::*;
-
-    #[test]
-    fn what_a_whole_state_no_longer_lists_is_deleted() {
-        let host = |name: &str| {
-            let name: HostName = name.parse().unwrap();
-            Change::Host(model::Host { name, endpoint: [10, 0, 1, 1].into(), tunnel_types: vec![TunnelType::Gre] })
-        };
-        let network = |id, key| {
-            let segment = Segment { tunnel_type: TunnelType::Gre, key };
-            Change::Network(Network { id: NetworkId(Uuid::from_u128(id)), segment, mtu: 1458 })
-        };
-        let mut directory = Directory::new(Limits::default());
-        directory.load(&Committed { revision: Revision(1), changes: vec![host("a"), network(1, 1), network(2, 2)] });
-        let all = Committed { revision: Revision(5), changes: vec![host("b"), network(2, 3)] };
-        assert!(directory.apply(&with_deletions(&all, &directory)));
-        let hosts: Vec<_> = directory.hosts().map(|host| host.name.as_str()).collect();
-        let keys: Vec<_> = directory.networks().map(|network| network.segment.key).collect();
-        assert_eq!((hosts, keys), (vec!["b"], vec![3]));
     }
 }

@@ -4,12 +4,12 @@ pub mod admin;
 pub mod config;
 mod error;
 pub mod hosts;
-mod hub;
+pub mod hub;
 mod key_range;
 pub mod neutron_form;
 pub mod rest;
 mod run;
-mod writer;
+pub mod writer;
 
 pub use config::Settings;
 pub use error::Error;

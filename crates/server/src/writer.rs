@@ -13,11 +13,11 @@ use tracing::{error, info, warn};
 /// Takes wishes at any time; only the newest for each port is kept, so what waits is bounded by what there is. Cheap to
 /// clone; all clones are one.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Writer(Arc<Shared>);
+pub struct Writer(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
-    pending: Mutex<Pending>,
+    pending: Mutex<Wishes>,
     wake: Notify,
     wake_lazily: Notify,
 }
@@ -25,12 +25,15 @@ struct Shared {
 /// How long a wish without urgency waits for others to go with.
 const LAZINESS: Duration = Duration::from_millis(10);
 
+/// What is to be recorded; of each port the newest.
 #[derive(Debug, Default)]
-struct Pending {
-    wired: BTreeMap<PortId, WiredReport>,
-    statuses: BTreeMap<PortId, PortStatus>,
-    bind: BTreeSet<HostName>,
-    heartbeats: BTreeSet<HostName>,
+pub struct Wishes {
+    pub wired: BTreeMap<PortId, WiredReport>,
+    pub statuses: BTreeMap<PortId, PortStatus>,
+    /// Hosts whose ports of which binding failed can be bound now.
+    pub bind: BTreeSet<HostName>,
+    /// Hosts that were heard of.
+    pub heartbeats: BTreeSet<HostName>,
 }
 
 impl Writer {
@@ -39,7 +42,7 @@ impl Writer {
     }
 
     pub(crate) fn status(&self, port: PortId, status: PortStatus) {
-        let wish = |pending: &mut Pending| pending.statuses.insert(port, status);
+        let wish = |pending: &mut Wishes| pending.statuses.insert(port, status);
         match status {
             // A plugged port is mostly wired a moment later, and that write must not wait for this one.
             PortStatus::Build => self.wish_lazily(wish),
@@ -64,6 +67,11 @@ impl Writer {
         self.wish(|pending| pending.heartbeats.extend(hosts));
     }
 
+    /// All that waits; it waits no longer.
+    pub fn take(&self) -> Wishes {
+        std::mem::take(&mut *self.pending())
+    }
+
     /// Writes until the token is cancelled, then what still waits, once.
     ///
     /// While the database fails, the wishes stay and are tried again; agents and forwarding do not depend on it.
@@ -74,7 +82,7 @@ impl Writer {
                 () = self.woken() => false,
                 () = shutdown.cancelled() => true,
             };
-            let batch = std::mem::take(&mut *self.pending());
+            let batch = self.take();
             match write(&store, &batch).await {
                 Ok(()) => backoff.reset(),
                 Err(error) => {
@@ -101,18 +109,18 @@ impl Writer {
         }
     }
 
-    fn wish_lazily<T>(&self, wish: impl FnOnce(&mut Pending) -> T) {
+    fn wish_lazily<T>(&self, wish: impl FnOnce(&mut Wishes) -> T) {
         wish(&mut self.pending());
         self.0.wake_lazily.notify_one();
     }
 
-    fn wish<T>(&self, wish: impl FnOnce(&mut Pending) -> T) {
+    fn wish<T>(&self, wish: impl FnOnce(&mut Wishes) -> T) {
         wish(&mut self.pending());
         self.0.wake.notify_one();
     }
 
     /// What was wished for meanwhile is newer.
-    fn put_back(&self, batch: Pending) {
+    pub fn put_back(&self, batch: Wishes) {
         self.wish(|pending| {
             let newer = std::mem::replace(pending, batch);
             pending.wired.extend(newer.wired);
@@ -122,12 +130,12 @@ impl Writer {
         });
     }
 
-    fn pending(&self) -> MutexGuard<'_, Pending> {
+    fn pending(&self) -> MutexGuard<'_, Wishes> {
         self.0.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-async fn write(store: &Store, batch: &Pending) -> Result<(), store::Error> {
+async fn write(store: &Store, batch: &Wishes) -> Result<(), store::Error> {
     for host in &batch.bind {
         let bound = store.bind_pending(host.clone()).await?;
         if !bound.is_empty() {
@@ -160,7 +168,7 @@ mod tests {
     fn the_newest_wish_counts_also_after_a_failed_write() {
         let writer = Writer::default();
         writer.status(PORT, PortStatus::Build);
-        let failed = std::mem::take(&mut *writer.pending());
+        let failed = writer.take();
         writer.status(PORT, PortStatus::Active);
         writer.put_back(failed);
         assert_eq!(writer.pending().statuses[&PORT], PortStatus::Active);

@@ -1,31 +1,30 @@
 //! Which hosts count as alive: those with a stream, and those whose stream is gone for less than the bound.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use model::{HostName, TunnelType};
-use tokio::time::Instant;
 use tracing::info;
 
+use super::events::Now;
 use crate::hosts::{HostState, Hosts};
 
 /// Keeps the view that REST reads.
 #[derive(Debug)]
 pub(crate) struct Alive {
     hosts: Hosts,
-    bound: Duration,
+    bound: Now,
     /// Hosts without a stream that still count as alive, and until when.
-    leaving: BTreeMap<HostName, Instant>,
+    leaving: BTreeMap<HostName, Now>,
 }
 
 impl Alive {
-    pub(crate) fn new(hosts: Hosts, bound: Duration) -> Self {
+    pub(crate) fn new(hosts: Hosts, bound: Now) -> Self {
         Alive { hosts, bound, leaving: BTreeMap::new() }
     }
 
     /// At the server's start: hosts that the last server heard of a moment ago get the bound to come back, so that a
     /// restart does not make the binding of a new port fail. `clock`: microseconds since 1970.
-    pub(crate) fn heard_of_before(&mut self, hosts: &[store::Host], clock: i64, now: Instant) {
+    pub(crate) fn heard_of_before(&mut self, hosts: &[store::Host], clock: i64, now: Now) {
         // Heartbeats are written once in each bound.
         let recent = i64::try_from(self.bound.as_micros()).unwrap_or(i64::MAX).saturating_mul(2);
         for host in hosts.iter().filter(|host| clock.saturating_sub(host.heartbeat_at) < recent) {
@@ -39,7 +38,7 @@ impl Alive {
         self.hosts.set(host.clone(), HostState { alive: true, tunnel_types });
     }
 
-    pub(crate) fn disconnected(&mut self, host: &HostName, now: Instant) {
+    pub(crate) fn disconnected(&mut self, host: &HostName, now: Now) {
         self.leaving.insert(host.clone(), now + self.bound);
     }
 
@@ -53,12 +52,12 @@ impl Alive {
         self.hosts.get(host).is_some_and(|state| state.alive)
     }
 
-    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+    pub(crate) fn next_deadline(&self) -> Option<Now> {
         self.leaving.values().min().copied()
     }
 
     /// Hosts whose bound has elapsed are dead from now on. Their ports and entries stay.
-    pub(crate) fn expire(&mut self, now: Instant) {
+    pub(crate) fn expire(&mut self, now: Now) {
         let hosts = &self.hosts;
         self.leaving.retain(|host, until| {
             if *until > now {

@@ -5,16 +5,17 @@ use store::WiredReport;
 use sync::server::{Closing, Effect, Refusal};
 use tracing::{debug, info, warn};
 
-use super::Task;
+use super::State;
+use super::events::{Command, Now};
 
-impl Task {
-    pub(super) fn apply(&mut self, host: &HostName, effects: Vec<Effect>) {
+impl State {
+    pub(super) fn apply(&mut self, host: &HostName, effects: Vec<Effect>, now: Now) {
         for effect in effects {
             match effect {
                 Effect::SetWired { port, generation, wired } => {
                     debug!(%host, %port, %generation, wired, "port reported");
                     if wired {
-                        self.questions.problems.wired(host, port);
+                        self.problems.wired(host, port);
                     }
                     self.writer.wired(WiredReport { port, generation, wired });
                 }
@@ -23,7 +24,7 @@ impl Task {
                     for problem in &problems {
                         warn!(%host, %network, port = %problem.port, reason = problem.reason, "host cannot program a row");
                     }
-                    self.questions.problems.rows(host, network, problems);
+                    self.problems.rows(host, network, problems);
                 }
                 Effect::Refused { port, refusal: Refusal::AdminDown } => {
                     debug!(%host, %port, "a report crossed the port's going down");
@@ -31,18 +32,20 @@ impl Task {
                 Effect::Refused { port, refusal } => warn!(%host, %port, %refusal, "refused a report of a host"),
                 Effect::NotWired { port, reason } => {
                     warn!(%host, %port, reason, "host cannot wire a port");
-                    self.questions.problems.not_wired(host, port, reason);
+                    self.problems.not_wired(host, port, reason);
                 }
                 Effect::Resync { network, reason } => {
                     let network = network.map_or("endpoints".to_owned(), |network| network.to_string());
                     info!(%host, network, reason, "host asks for all of it anew");
                 }
                 Effect::Ignored(what) => debug!(%host, what, "ignored what a host said"),
-                Effect::Answer { question, text } => self.questions.answered(host, question, text),
+                Effect::Answer { question, text } => {
+                    self.commands.push(Command::Answer { host: host.clone(), question, text });
+                }
                 Effect::Violation(what) => {
                     warn!(%host, what, "host breaks the protocol: its stream is closed");
-                    if self.sessions.close(host, Closing::Refused(what)) {
-                        self.stream_lost(host);
+                    if self.sessions.close(host, Closing::Refused(what), &mut self.commands) {
+                        self.stream_lost(host, now);
                     }
                 }
             }

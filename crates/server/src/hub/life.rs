@@ -4,15 +4,14 @@
 //! store's record goes to the writer.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use directory::propagation::{Late, Propagation};
 use directory::{Directory, Dirty};
 use model::{HostName, NetworkId, Port, PortId, PortStatus, Revision};
 use store::WiredReport;
-use tokio::time::Instant;
 use tracing::{info, warn};
 
+use super::events::Now;
 use crate::writer::Writer;
 
 #[derive(Debug)]
@@ -21,8 +20,7 @@ pub(crate) struct Life {
     /// Ports in it, as it does not tell.
     waiting: BTreeSet<PortId>,
     writer: Writer,
-    bound: Duration,
-    start: Instant,
+    bound: Now,
 }
 
 /// Who has confirmed what: the sessions, as far as port life needs them.
@@ -33,13 +31,13 @@ pub(crate) trait Confirmations {
 
 impl Life {
     /// `bound`: how long ACTIVE waits for other hosts; zero: not at all.
-    pub(crate) fn new(writer: Writer, bound: Duration) -> Self {
+    pub(crate) fn new(writer: Writer, bound: Now) -> Self {
         let (propagation, waiting) = (Propagation::default(), BTreeSet::new());
-        Life { propagation, waiting, writer, bound, start: Instant::now() }
+        Life { propagation, waiting, writer, bound }
     }
 
     /// Derives again where each port is whose facts may have changed.
-    pub(crate) fn refresh(&mut self, dirty: &Dirty, directory: &Directory, sessions: &impl Confirmations) {
+    pub(crate) fn refresh(&mut self, dirty: &Dirty, directory: &Directory, sessions: &impl Confirmations, now: Now) {
         for id in dirty.ports.iter().chain(dirty.published.keys()).copied().collect::<BTreeSet<_>>() {
             let Some(port) = directory.port(id) else {
                 self.stop(id);
@@ -51,7 +49,9 @@ impl Life {
                 PortStatus::Build if port.wired && is_plugged(port, directory) => {
                     let published = dirty.published.get(&id).map(|(_, revision)| *revision);
                     if published.is_some() || !self.waiting.contains(&id) {
-                        self.wait(port, published.unwrap_or(directory.revision()), directory, sessions);
+                        let published = published.unwrap_or(directory.revision());
+                        let laggards = self.laggards(port, published, directory, sessions);
+                        self.wait(port, published, laggards, now + self.bound);
                     }
                 }
                 PortStatus::Build => {
@@ -79,27 +79,35 @@ impl Life {
         self.active(done);
     }
 
-    pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.propagation.next_deadline().map(|deadline| self.start + deadline)
+    pub(crate) fn next_deadline(&self) -> Option<Now> {
+        self.propagation.next_deadline()
     }
 
-    pub(crate) fn expire(&mut self, now: Instant) {
-        for Late { port, network, revision, laggards } in self.propagation.expired(now - self.start) {
+    pub(crate) fn expire(&mut self, now: Now) {
+        for Late { port, network, revision, laggards } in self.propagation.expired(now) {
             let laggards = laggards.iter().map(HostName::as_str).collect::<Vec<_>>().join(", ");
             warn!(%port, %network, %revision, laggards, "port is ACTIVE though these hosts have not confirmed it");
             self.active(vec![port]);
         }
     }
 
-    fn wait(&mut self, port: &Port, revision: Revision, directory: &Directory, sessions: &impl Confirmations) {
+    /// The hosts that have yet to confirm a port published at `revision`.
+    fn laggards(
+        &self,
+        port: &Port,
+        revision: Revision,
+        directory: &Directory,
+        sessions: &impl Confirmations,
+    ) -> Vec<HostName> {
+        if self.bound.is_zero() {
+            return Vec::new();
+        }
         let own = port.binding.as_ref().map(|binding| &binding.host);
         let others = directory.interested(port.network).filter(|host| Some(*host) != own);
-        let laggards: Vec<HostName> = if self.bound.is_zero() {
-            Vec::new()
-        } else {
-            others.filter(|host| sessions.lags(host, port.network, revision)).cloned().collect()
-        };
-        let deadline = self.start.elapsed() + self.bound;
+        others.filter(|host| sessions.lags(host, port.network, revision)).cloned().collect()
+    }
+
+    fn wait(&mut self, port: &Port, revision: Revision, laggards: Vec<HostName>, deadline: Now) {
         self.waiting.insert(port.id);
         if self.propagation.published(port.id, port.network, revision, laggards, deadline) {
             self.active(vec![port.id]);

@@ -5,29 +5,29 @@ use std::collections::HashMap;
 use directory::{Isolated, NetworkView, Order};
 use model::{Host, Network, NetworkId, Port};
 
-use super::Task;
+use super::State;
 use crate::admin::report::{self, Problem, Status};
 
-pub(super) fn overview(task: &Task) -> Status {
-    let directory = &task.directory;
-    let mut hosts: Vec<_> = directory.hosts().map(|host| describe_host(task, host)).collect();
+pub(super) fn overview(state: &State) -> Status {
+    let directory = &state.directory;
+    let mut hosts: Vec<_> = directory.hosts().map(|host| describe_host(state, host)).collect();
     hosts.sort_by(|a, b| a.name.cmp(&b.name));
     let mut ports_of: HashMap<NetworkId, usize> = HashMap::new();
     directory.ports().for_each(|port| *ports_of.entry(port.network).or_default() += 1);
     let count = |network: &Network| ports_of.get(&network.id).copied().unwrap_or_default();
-    let networks = directory.networks().map(|network| describe_network(task, network, count(network)));
+    let networks = directory.networks().map(|network| describe_network(state, network, count(network)));
     let mut networks: Vec<_> = networks.collect();
     networks.sort_by_key(|network| network.id);
-    let mut ports: Vec<_> = directory.ports().map(|port| describe_port(task, port)).collect();
+    let mut ports: Vec<_> = directory.ports().map(|port| describe_port(state, port)).collect();
     ports.sort_by_key(|port| port.id);
     let software = crate::SOFTWARE.to_owned();
-    let server = report::Server { software, epoch: task.store.epoch(), revision: directory.revision() };
+    let server = report::Server { software, epoch: state.epoch, revision: directory.revision() };
     Status { server, hosts, networks, ports }
 }
 
-fn describe_host(task: &Task, host: &Host) -> report::Host {
-    let (directory, name) = (&task.directory, &host.name);
-    let session = task.sessions.of(name);
+fn describe_host(state: &State, host: &Host) -> report::Host {
+    let (directory, name) = (&state.directory, &host.name);
+    let session = state.sessions.of(name);
     let behind = |network: &NetworkId| {
         let newest = directory.view(*network, name).map(NetworkView::revision);
         newest.zip(session).is_some_and(|(newest, session)| !session.confirmed(*network, newest))
@@ -37,11 +37,11 @@ fn describe_host(task: &Task, host: &Host) -> report::Host {
         let confirmed = lag.iter().map(|network| session.confirmed_up_to(*network).unwrap_or_default());
         confirmed.min().unwrap_or(directory.revision())
     });
-    let problems = task.questions.problems.rows_on(name);
+    let problems = state.problems.rows_on(name);
     let problems = problems.map(|(port, reason)| Problem { about: port.to_string(), reason: reason.to_owned() });
     report::Host {
         name: name.clone(),
-        alive: task.alive.is_alive(name),
+        alive: state.alive.is_alive(name),
         connected: session.is_some(),
         endpoint: host.endpoint,
         tunnel_types: host.tunnel_types.clone(),
@@ -53,21 +53,21 @@ fn describe_host(task: &Task, host: &Host) -> report::Host {
     }
 }
 
-fn describe_network(task: &Task, network: &Network, ports: usize) -> report::Network {
-    let mut hosts: Vec<_> = task.directory.interested(network.id).cloned().collect();
+fn describe_network(state: &State, network: &Network, ports: usize) -> report::Network {
+    let mut hosts: Vec<_> = state.directory.interested(network.id).cloned().collect();
     hosts.sort();
     report::Network { id: network.id, name: String::new(), segment: network.segment, mtu: network.mtu, ports, hosts }
 }
 
-fn describe_port(task: &Task, port: &Port) -> report::Port {
-    let plugged = task.directory.plugged_on(port.id).to_vec();
+fn describe_port(state: &State, port: &Port) -> report::Port {
+    let plugged = state.directory.plugged_on(port.id).to_vec();
     let problems = plugged.iter().flat_map(|host| {
         // Bound elsewhere, administratively down: why an interface that is there is kept apart.
-        let isolated = match task.directory.port_order(host, port.id) {
+        let isolated = match state.directory.port_order(host, port.id) {
             Order::Isolate(Isolated::AdminDown) | Order::Wire(..) => None,
             Order::Isolate(reason) => Some(reason.to_string()),
         };
-        let not_wired = task.questions.problems.not_wired_on(host).filter(|(id, _)| *id == port.id && !port.wired);
+        let not_wired = state.problems.not_wired_on(host).filter(|(id, _)| *id == port.id && !port.wired);
         let reasons = isolated.into_iter().chain(not_wired.map(|(_, reason)| reason.to_owned()));
         reasons.map(|reason| Problem { about: host.to_string(), reason }).collect::<Vec<_>>()
     });

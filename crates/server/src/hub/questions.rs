@@ -6,7 +6,6 @@ use model::{Entry, HostName};
 use sync::messages::{NetworkInfo, Question, QuestionKind, ToAgent};
 use tokio::sync::{mpsc, oneshot};
 
-use super::problems::Problems;
 use super::{Task, overview};
 use crate::admin::report::{ExplainDrop, Status};
 
@@ -71,12 +70,11 @@ impl Hub {
     }
 }
 
-/// Questions that hosts have not answered yet, and what they said that operators may ask for.
+/// Questions that hosts have not answered yet.
 #[derive(Debug, Default)]
 pub(crate) struct Questions {
     next: u64,
     open: HashMap<u64, (HostName, oneshot::Sender<Result<String, Refused>>)>,
-    pub(crate) problems: Problems,
 }
 
 impl Questions {
@@ -89,10 +87,9 @@ impl Questions {
         }
     }
 
-    /// The host's stream is gone: who asked gets to know, and what it reported counts no longer.
+    /// The host's stream is gone: who asked gets to know.
     pub(crate) fn lost(&mut self, host: &HostName) {
         self.open.retain(|_, (asked, _)| asked != host);
-        self.problems.forget(host);
     }
 }
 
@@ -101,7 +98,7 @@ impl Task {
         // Who asked may have gone meanwhile: then nobody needs the answer.
         match ask {
             Ask::Overview(answer) => {
-                let _ = answer.send(overview::overview(self));
+                let _ = answer.send(overview::overview(&self.state));
             }
             Ask::Watch(host, answer) => {
                 let _ = answer.send(self.watch(host));
@@ -111,27 +108,28 @@ impl Task {
     }
 
     fn watch(&mut self, host: HostName) -> Result<Watch, Refused> {
-        if self.directory.host(&host).is_none() {
+        let directory = self.state.directory();
+        if directory.host(&host).is_none() {
             return Err(Refused::UnknownHost(host));
         }
-        let networks = self.directory.networks_of(&host).filter_map(|id| {
-            let view = self.directory.view(id, &host)?;
-            Some((NetworkInfo::from(self.directory.network(id)?), view.entries(None).cloned().collect()))
+        let networks = directory.networks_of(&host).filter_map(|id| {
+            let view = directory.view(id, &host)?;
+            Some((NetworkInfo::from(directory.network(id)?), view.entries(None).cloned().collect()))
         });
         let known = networks.collect();
-        Ok(Watch { known, messages: self.sessions.watch(host) })
+        Ok(Watch { known, messages: self.streams.watch(host) })
     }
 
     fn explain(&mut self, question: &ExplainDrop, answer: oneshot::Sender<Result<String, Refused>>) {
         let ExplainDrop { host, tunnel_type, key, from } = question.clone();
-        if self.directory.host(&host).is_none() {
+        if self.state.directory().host(&host).is_none() {
             let _ = answer.send(Err(Refused::UnknownHost(host)));
             return;
         }
         self.questions.next += 1;
         let question = self.questions.next;
         let kind = QuestionKind::ExplainDrop { tunnel_type, key, from };
-        if self.sessions.ask(&host, Question { question, kind }) {
+        if self.state.ask(&host, Question { question, kind }) {
             self.questions.open.retain(|_, (_, waiting)| !waiting.is_closed());
             self.questions.open.insert(question, (host, answer));
         } else {

@@ -4,17 +4,14 @@ use std::collections::{BTreeSet, HashMap};
 
 use directory::{Directory, HostDirty};
 use model::{HostName, NetworkId, Revision};
-use sync::messages::{Question, ToAgent, ToServer};
-use sync::server::{Closing, ConnectionId, Effect, Outbound, Session};
-use tokio::sync::mpsc;
-use tracing::debug;
+use sync::messages::{Question, ToServer};
+use sync::server::{Closing, ConnectionId, Effect, Session};
 
+use super::events::Command;
 use super::life::Confirmations;
 
 /// Bytes that one agent may be given at a time, about. More waits in the directory, not in a queue.
 const BUDGET: usize = 256 << 10;
-/// Messages that wait for someone who watches; who is slower than that is let go.
-const WATCHED: usize = 1024;
 
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
@@ -22,36 +19,33 @@ pub(crate) struct Sessions {
     by_host: HashMap<HostName, ConnectionId>,
     /// Those that may have something to send.
     due: BTreeSet<ConnectionId>,
-    watchers: HashMap<HostName, Vec<mpsc::Sender<ToAgent>>>,
 }
 
 #[derive(Debug)]
 struct Seat {
     session: Session,
-    outbound: Outbound,
     /// The connection has taken all that it was given.
     room: bool,
 }
 
 impl Sessions {
-    pub(crate) fn insert(&mut self, id: ConnectionId, session: Session, outbound: Outbound, room: bool) {
+    pub(crate) fn insert(&mut self, id: ConnectionId, session: Session, room: bool) {
         self.by_host.insert(session.host().clone(), id);
-        self.open.insert(id, Seat { session, outbound, room });
+        self.open.insert(id, Seat { session, room });
         self.due.insert(id);
     }
 
     /// A host's stream ends, by our will. Returns whether it had one.
-    pub(crate) fn close(&mut self, host: &HostName, closing: Closing) -> bool {
-        let Some(seat) = self.by_host.remove(host).and_then(|id| self.open.remove(&id)) else { return false };
-        seat.outbound.close(closing);
+    pub(crate) fn close(&mut self, host: &HostName, closing: Closing, commands: &mut Vec<Command>) -> bool {
+        let Some(id) = self.by_host.remove(host).filter(|id| self.open.remove(id).is_some()) else { return false };
+        commands.push(Command::Close { id, closing });
         true
     }
 
-    pub(crate) fn close_all(&mut self, closing: &Closing) {
+    pub(crate) fn close_all(&mut self, closing: &Closing, commands: &mut Vec<Command>) {
         self.by_host.clear();
-        for (_, seat) in self.open.drain() {
-            seat.outbound.close(closing.clone());
-        }
+        let close = |(id, _)| Command::Close { id, closing: closing.clone() };
+        commands.extend(self.open.drain().map(close));
     }
 
     /// A stream is gone. Returns its host, unless another stream of the host has taken its place.
@@ -117,14 +111,8 @@ impl Sessions {
         true
     }
 
-    pub(crate) fn watch(&mut self, host: HostName) -> mpsc::Receiver<ToAgent> {
-        let (sender, receiver) = mpsc::channel(WATCHED);
-        self.watchers.entry(host).or_default().push(sender);
-        receiver
-    }
-
     /// Sends what there is to those that have room. Who has none says so when it has.
-    pub(crate) fn drain(&mut self, directory: &Directory) -> Vec<(HostName, Vec<Effect>)> {
+    pub(crate) fn drain(&mut self, directory: &Directory, commands: &mut Vec<Command>) -> Vec<(HostName, Vec<Effect>)> {
         let mut effects = Vec::new();
         for id in std::mem::take(&mut self.due) {
             let Some(seat) = self.open.get_mut(&id) else { continue };
@@ -134,11 +122,8 @@ impl Sessions {
             let drained = seat.session.drain(directory, BUDGET);
             let host = seat.session.host();
             if !drained.messages.is_empty() {
-                show(&mut self.watchers, host, &drained.messages);
                 seat.room = false;
-                if !seat.outbound.send(drained.messages) {
-                    debug!(%host, "the stream is gone: what was to be sent waits for the next");
-                }
+                commands.push(Command::Send { id, host: host.clone(), messages: drained.messages });
             }
             if !drained.effects.is_empty() {
                 effects.push((host.clone(), drained.effects));
@@ -155,13 +140,5 @@ impl Sessions {
 impl Confirmations for Sessions {
     fn lags(&self, host: &HostName, network: NetworkId, revision: Revision) -> bool {
         self.of(host).is_some_and(|session| !session.confirmed(network, revision))
-    }
-}
-
-fn show(watchers: &mut HashMap<HostName, Vec<mpsc::Sender<ToAgent>>>, host: &HostName, messages: &[ToAgent]) {
-    let Some(watching) = watchers.get_mut(host) else { return };
-    watching.retain(|watcher| messages.iter().all(|message| watcher.try_send(message.clone()).is_ok()));
-    if watching.is_empty() {
-        watchers.remove(host);
     }
 }
