@@ -16,8 +16,8 @@ const LEARNED_FOR: u16 = 300;
 pub enum Derived {
     /// Wanted, and this is the flow.
     Flow(Flow),
-    /// It waits for a tunnel's port, its own or the one that replaces it: what is installed, if anything is, stays until
-    /// then. So does what the switch learned for a VLAN as long as that is in use.
+    /// It waits for a tunnel's port, its own, the one that replaces it, or the one that what it answers leads to: what is
+    /// installed, if anything is, stays until then. So does what the switch learned for a VLAN as long as that is in use.
     Pending,
     /// Not wanted.
     Absent,
@@ -59,7 +59,7 @@ impl State {
             Row::Default { table } => self.default_row(table, make(base)),
 
             Row::Unicast { vlan, mac } => self.unicast(vlan, mac, make),
-            Row::Responder { vlan, ip } => self.responder(vlan, ip, make).into(),
+            Row::Responder { vlan, ip } => self.responder(vlan, ip, make),
             Row::LocalIp { vlan, ip } => {
                 let wired = |(id, network, _): (NetworkId, &Network, Segment)| {
                     network.wired_ips.holder(&ip).map(|_| make(address_cookie(Kind::LocalIp, id, &ip.octets())))
@@ -147,13 +147,21 @@ impl State {
         }
     }
 
-    fn responder(&self, vlan: LocalVlan, ip: Ipv4Addr, make: impl Fn(Cookie) -> Flow) -> Option<Flow> {
-        let (id, network, _) = self.carried(vlan).filter(|_| self.modes.arp_responder())?;
-        if network.wired_ips.holder(&ip).is_some() {
-            return None;
+    fn responder(&self, vlan: LocalVlan, ip: Ipv4Addr, make: impl Fn(Cookie) -> Flow) -> Derived {
+        let Some((id, network, segment)) = self.carried(vlan).filter(|_| self.modes.arp_responder()) else {
+            return Derived::Absent;
+        };
+        let answer = network.entries.answer_for(ip).filter(|_| network.wired_ips.holder(&ip).is_none());
+        let Some((mac, remote)) = answer else { return Derived::Absent };
+        // An answer is taken at its word, so there must be a way for what follows it.
+        match self.way(&Tunnel::new(segment.tunnel_type, remote)) {
+            Way::To(_) => {
+                let cookie = address_cookie(Kind::Responder, id, &ip.octets());
+                Derived::Flow(make(cookie).apply(arp_reply(mac, ip)))
+            }
+            Way::Pending => Derived::Pending,
+            Way::None => Derived::Absent,
         }
-        let mac = network.entries.mac_of(ip)?;
-        Some(make(address_cookie(Kind::Responder, id, &ip.octets())).apply(arp_reply(mac, ip)))
     }
 
     fn flood(&self, vlan: LocalVlan, make: impl Fn(Cookie) -> Flow) -> Derived {

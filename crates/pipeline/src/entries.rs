@@ -47,6 +47,14 @@ impl Ips {
             Ips::Other(ips) => ips.to_vec(),
         }
     }
+
+    fn v4(&self) -> impl Iterator<Item = Ipv4Addr> {
+        let (one, others): (_, &[IpAddr]) = match self {
+            Ips::One(ip) => (Some(*ip), &[]),
+            Ips::Other(ips) => (None, ips),
+        };
+        one.into_iter().chain(v4(others))
+    }
 }
 
 impl Entries {
@@ -62,9 +70,13 @@ impl Entries {
         self.slots.iter().map(|(_, slot)| slot.to_entry())
     }
 
-    /// MAC and endpoint of every entry, in no particular order.
-    pub(crate) fn stations(&self) -> impl Iterator<Item = (Mac, IpAddr)> {
-        self.slots.iter().map(|(_, slot)| (slot.mac, slot.endpoint))
+    /// The MACs, each with its IPv4 addresses, of the entries behind such endpoints, in no particular order.
+    pub(crate) fn behind(
+        &self,
+        endpoints: impl Fn(IpAddr) -> bool,
+    ) -> impl Iterator<Item = (Mac, impl Iterator<Item = Ipv4Addr>)> {
+        let slots = self.slots.iter().filter(move |(_, slot)| endpoints(slot.endpoint));
+        slots.map(|(_, slot)| (slot.mac, slot.ips.v4()))
     }
 
     /// Adds the entry in the place of the port's last one, which is returned.
@@ -107,9 +119,11 @@ impl Entries {
         self.chosen(self.by_mac.range((mac, 0)..=(mac, u32::MAX)).map(|(_, number)| *number)).map(|slot| slot.endpoint)
     }
 
-    /// The MAC that answers for an IP; of several ports with this IP the one with the highest id counts.
-    pub(crate) fn mac_of(&self, ip: Ipv4Addr) -> Option<Mac> {
-        self.chosen(self.by_ip.range((ip, 0)..=(ip, u32::MAX)).map(|(_, number)| *number)).map(|slot| slot.mac)
+    /// The MAC that answers for an IP, and the endpoint that frames for it go to; of several ports with this IP the one
+    /// with the highest id counts.
+    pub(crate) fn answer_for(&self, ip: Ipv4Addr) -> Option<(Mac, IpAddr)> {
+        let slot = self.chosen(self.by_ip.range((ip, 0)..=(ip, u32::MAX)).map(|(_, number)| *number))?;
+        Some((slot.mac, slot.endpoint))
     }
 
     pub(crate) fn macs(&self) -> impl Iterator<Item = Mac> {
@@ -183,7 +197,7 @@ mod tests {
             assert_eq!(entries.endpoint_of(older.mac), Some(newer.endpoint));
             assert_eq!(entries.remove(older.port), Some(older.clone()));
             assert_eq!(entries.endpoint_of(newer.mac), Some(newer.endpoint));
-            assert_eq!(entries.mac_of([1, 1, 1, 1].into()), Some(newer.mac));
+            assert_eq!(entries.answer_for([1, 1, 1, 1].into()), Some((newer.mac, newer.endpoint)));
             entries.remove(newer.port);
             assert_eq!((entries.len(), entries.endpoint_of(newer.mac)), (0, None));
         }
@@ -198,7 +212,7 @@ mod tests {
         assert_eq!(entries.get(first.port), Some(first.clone()));
         let second = entry(1, 7, &[[1, 1, 1, 2]], 39);
         assert_eq!(entries.insert(&second), Some(first.clone()));
-        assert_eq!(entries.mac_of([1, 1, 1, 1].into()), None);
+        assert_eq!(entries.answer_for([1, 1, 1, 1].into()), None);
         assert!(!entries.has_endpoint(first.endpoint) && entries.has_endpoint(second.endpoint));
         assert_eq!(entries.iter().collect::<Vec<_>>(), [second]);
         assert_eq!(size_of::<Slot>(), 56);

@@ -156,8 +156,8 @@ impl State {
     }
 
     fn explain_responder(&self, vlan: LocalVlan, ip: Ipv4Addr) -> String {
-        let mac = self.carried(vlan).and_then(|(_, network, _)| network.entries.mac_of(ip));
-        let mac = mac.map_or_else(|| "a MAC of another host".to_owned(), |mac| mac.to_string());
+        let mac = self.carried(vlan).and_then(|(_, network, _)| network.entries.answer_for(ip));
+        let mac = mac.map_or_else(|| "a MAC of another host".to_owned(), |(mac, _)| mac.to_string());
         format!("ARP requests for {ip} in VLAN {vlan} are answered here with {mac}")
     }
 

@@ -145,8 +145,10 @@ impl State {
                 self.dirty.insert(Row::Flood { vlan: place.vlan });
             }
             if floods {
-                let stations = network.entries.stations().filter(|(_, remote)| is_changed(*remote));
-                self.dirty.extend(stations.map(|(mac, _)| Row::Unicast { vlan: place.vlan, mac }));
+                for (mac, ips) in network.entries.behind(is_changed) {
+                    self.dirty.insert(Row::Unicast { vlan: place.vlan, mac });
+                    self.dirty.extend(ips.map(|ip| Row::Responder { vlan: place.vlan, ip }));
+                }
             }
         }
     }

@@ -89,6 +89,25 @@ fn a_port_that_moves_keeps_its_old_way_until_the_new_tunnel_is_there() {
 }
 
 #[test]
+fn nobody_is_told_of_a_mac_before_there_is_a_way_to_it() {
+    let (mut state, mut switch) = one_network();
+    let other = "fa:16:3e:00:00:02";
+    state.apply_entries(network(1), vec![entry(2, other, &["81.1.180.2", "81.1.180.3"], COMPUTE2)], &[]);
+    assert_eq!(switch.follow(&mut state), [], "its tunnel has no port yet");
+
+    settle_tunnels(&mut state);
+    let ops: Vec<_> = switch.follow(&mut state).into_iter().map(|op| (op.change, op.row)).collect();
+    let expected = [
+        (Change::Add, Row::Unicast { vlan: vlan(1), mac: mac(other) }),
+        (Change::Modify, Row::Flood { vlan: vlan(1) }),
+        (Change::Add, Row::Responder { vlan: vlan(1), ip: [81, 1, 180, 2].into() }),
+        (Change::Add, Row::Responder { vlan: vlan(1), ip: [81, 1, 180, 3].into() }),
+        (Change::Add, Row::Classify { port: 139 }),
+    ];
+    assert_eq!(ops, expected);
+}
+
+#[test]
 fn nothing_names_a_port_that_is_gone() {
     let (mut state, mut switch) = one_network();
     let gre = state.tunnels_wanted().next().unwrap();
