@@ -21,7 +21,7 @@ use std::future::pending;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use model::Committed;
-use store::Store;
+use store::{Filter, Store};
 use sync::server::{self, Closing};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::time::{Instant, Interval, MissedTickBehavior, sleep_until};
@@ -77,7 +77,7 @@ pub(crate) async fn start(
     let limits = Limits { tombstones: settings.tombstones };
     let bounds = Bounds { limits, propagation: settings.propagation_bound(), alive: settings.alive_bound() };
     let mut state = State::new(&all, store.epoch(), bounds, hosts, writer.clone());
-    state.heard_of_before(&store.hosts().await?, microseconds_since_1970(), Duration::ZERO);
+    state.heard_of_before(&store.list(&Filter::default()).await?, microseconds_since_1970(), Duration::ZERO);
     let (events_in, events) = mpsc::channel(EVENTS);
     let (asks_in, asks) = mpsc::channel(ASKS);
     let mut heartbeat = tokio::time::interval(settings.alive_bound());

@@ -7,6 +7,7 @@
 #![allow(clippy::option_option)]
 
 mod agents;
+mod context;
 mod error;
 mod extensions;
 mod handlers;

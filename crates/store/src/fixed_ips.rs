@@ -1,13 +1,10 @@
 //! The addresses of ports: which subnets they come from when the request leaves that open, and their changes.
 
-use std::net::IpAddr;
-
 use ipnet::IpNet;
 use model::{NetworkId, PortId, SubnetId};
-use sqlx::{QueryBuilder, Row as _};
+use sqlx::Row as _;
 
-use crate::db::{Connection, Row, ip_bytes, ip_from};
-use crate::filter::Filter;
+use crate::db::{Connection, ip_bytes};
 use crate::types::{FixedIp, FixedIpChoice, Port};
 use crate::write::Write;
 use crate::{Error, Result, ipam, subnets};
@@ -183,21 +180,10 @@ async fn reposition(write: &mut Write<'_>, position: usize, fixed_ip: &FixedIp) 
     Ok(())
 }
 
-/// The addresses of the ports that match, in the order of the ports and within each in its own.
-pub(crate) async fn select(db: &mut Connection, filter: &Filter) -> Result<Vec<(PortId, FixedIp)>> {
-    let mut query = QueryBuilder::new("SELECT f.* FROM fixed_ips f JOIN ports p ON p.id = f.port_id");
-    filter.push_to(&mut query, "p");
-    query.push(" ORDER BY p.created_at, p.id, f.position");
-    query.build().fetch_all(db).await?.iter().map(read).collect()
-}
-
-fn read(row: &Row) -> Result<(PortId, FixedIp)> {
-    let ip: IpAddr = ip_from(row.try_get("ip")?)?;
-    Ok((PortId(row.try_get("port_id")?), FixedIp { subnet_id: SubnetId(row.try_get("subnet_id")?), ip }))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use uuid::Uuid;
 
     use super::*;

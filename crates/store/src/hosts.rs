@@ -7,9 +7,10 @@ use sqlx::{QueryBuilder, Row as _};
 use uuid::Uuid;
 
 use crate::db::{self, Connection, Engine, Row, attributes_from, attributes_text, ip_bytes, ip_from};
-use crate::types::{Host, HostRegistration};
+use crate::filter::Filter;
+use crate::types::{Host, HostRegistration, Stamp};
 use crate::write::{Touched, Write};
-use crate::{Error, Result, Store};
+use crate::{Error, Result, Store, Stored};
 
 /// Names in one statement; engines bound the number of its parameters.
 const HOSTS_AT_ONCE: usize = 1000;
@@ -52,11 +53,6 @@ impl Store {
         Ok(transaction.commit().await?)
     }
 
-    /// All hosts that ever registered, by name.
-    pub async fn hosts(&self) -> Result<Vec<Host>> {
-        select(&mut *self.reader().await?).await
-    }
-
     /// Those of these hosts that ever registered.
     pub async fn hosts_named(&self, names: &[HostName]) -> Result<Vec<Host>> {
         let names: Vec<&HostName> = names.iter().collect::<BTreeSet<_>>().into_iter().collect();
@@ -68,36 +64,6 @@ impl Store {
             hosts.extend(rows.iter().map(read).collect::<Result<Vec<_>>>()?);
         }
         Ok(hosts)
-    }
-
-    /// Sets an agent's `admin_state_up`.
-    pub async fn set_agent_admin_state(&self, id: Uuid, up: bool) -> Result<Host> {
-        self.write(move |write| {
-            Box::pin(async move {
-                let host = by_id(write, id).await?;
-                sqlx::query("UPDATE hosts SET admin_state_up = $1 WHERE id = $2")
-                    .bind(up)
-                    .bind(id)
-                    .execute(write.db())
-                    .await?;
-                write.touch(Touched::Host(host.name.clone()), None);
-                by_id(write, id).await
-            })
-        })
-        .await
-    }
-
-    /// Forgets a host: its endpoint is free for another. Ports stay bound to its name.
-    pub async fn delete_agent(&self, id: Uuid) -> Result<()> {
-        self.write(move |write| {
-            Box::pin(async move {
-                let host = by_id(write, id).await?;
-                sqlx::query("DELETE FROM hosts WHERE id = $1").bind(id).execute(write.db()).await?;
-                write.touch(Touched::Host(host.name.clone()), Some(Change::HostDeleted(host.name)));
-                Ok(())
-            })
-        })
-        .await
     }
 
     async fn host(&self, name: &HostName) -> Result<Option<Host>> {
@@ -170,13 +136,26 @@ async fn update(db: &mut Connection, registration: &HostRegistration, now: i64) 
     Ok(())
 }
 
-async fn by_id(write: &mut Write<'_>, id: Uuid) -> Result<Host> {
-    let row = sqlx::query("SELECT * FROM hosts WHERE id = $1").bind(id).fetch_optional(write.db()).await?;
-    read(&row.ok_or(Error::AgentNotFound(id))?)
-}
+impl Stored for Host {
+    /// By name.
+    async fn select(db: &mut Connection, filter: &Filter) -> Result<Vec<Host>> {
+        let mut query = QueryBuilder::new("SELECT h.* FROM hosts h");
+        filter.push_to(&mut query, "h");
+        query.push(" ORDER BY h.name");
+        query.build().fetch_all(db).await?.iter().map(read).collect()
+    }
 
-pub(crate) async fn select(db: &mut Connection) -> Result<Vec<Host>> {
-    sqlx::query("SELECT * FROM hosts ORDER BY name").fetch_all(db).await?.iter().map(read).collect()
+    fn missing(id: Uuid) -> Error {
+        Error::AgentNotFound(id)
+    }
+
+    fn project_id(&self) -> Option<&str> {
+        None
+    }
+
+    fn stamp(&self) -> Option<Stamp> {
+        None
+    }
 }
 
 fn read(row: &Row) -> Result<Host> {
@@ -201,6 +180,24 @@ fn read(row: &Row) -> Result<Host> {
 }
 
 impl Host {
+    /// Sets `admin_state_up`.
+    pub async fn set_admin_state(self, write: &mut Write<'_>, up: bool) -> Result<Host> {
+        sqlx::query("UPDATE hosts SET admin_state_up = $1 WHERE id = $2")
+            .bind(up)
+            .bind(self.id)
+            .execute(write.db())
+            .await?;
+        write.touch(Touched::Host(self.name.clone()), None);
+        Ok(Host { admin_state_up: up, ..self })
+    }
+
+    /// Forgets the host: its endpoint is free for another. Ports stay bound to its name.
+    pub async fn delete(self, write: &mut Write<'_>) -> Result<()> {
+        sqlx::query("DELETE FROM hosts WHERE id = $1").bind(self.id).execute(write.db()).await?;
+        write.touch(Touched::Host(self.name.clone()), Some(Change::HostDeleted(self.name)));
+        Ok(())
+    }
+
     /// What other hosts must know of it.
     pub fn to_model(&self) -> model::Host {
         model::Host { name: self.name.clone(), endpoint: self.endpoint, tunnel_types: self.tunnel_types.clone() }

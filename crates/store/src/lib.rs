@@ -17,6 +17,7 @@ mod networks;
 mod ports;
 mod reports;
 mod segments;
+mod stored;
 mod subnets;
 mod types;
 mod write;
@@ -26,7 +27,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use model::{Committed, Epoch, HostName, Revision, TunnelType};
+use model::{Committed, Epoch, Revision};
 use sqlx::Row as _;
 use sqlx::pool::PoolConnection;
 use tokio::sync::Mutex;
@@ -37,15 +38,14 @@ pub use addresses::{Range, default_gateway, default_pools, usable};
 pub use environment::{Environment, System};
 pub use error::Error;
 pub use filter::{Column, Filter};
+pub use ports::CanBind;
+pub use stored::Stored;
 pub use types::*;
+pub use write::Write;
 
 use db::{Pools, to_i64, to_u64};
 
-pub type Result<T> = std::result::Result<T, Error>;
-
-/// Says whether a port can be bound to this host now. Asked inside the transaction that binds, so that a host that
-/// registers meanwhile is either seen here or sees the port in [`Store::bind_pending`].
-pub type CanBind = Arc<dyn Fn(&HostName, TunnelType) -> bool + Send + Sync>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Revisions that the change log keeps, at least.
 const LOG_KEPT: u64 = 100_000;

@@ -6,7 +6,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::db::{self, Connection, to_u64};
 use crate::filter::Filter;
-use crate::{Error, Result, Store, hosts, networks, ports};
+use crate::types::{Host, Network, Port};
+use crate::{Error, Result, Store, Stored};
 
 impl Store {
     /// The whole state as of one revision, and every commit after that one: none is missing, none comes twice.
@@ -35,9 +36,9 @@ async fn load(db: &mut Connection) -> Result<Committed> {
     let counter = sqlx::query("SELECT revision FROM meta").fetch_one(&mut *db).await?;
     let revision = Revision(to_u64(counter.try_get(0)?)?);
     let all = Filter::default();
-    let hosts = hosts::select(db).await?;
-    let networks = networks::select(db, &all).await?;
-    let ports = ports::select(db, &all).await?;
+    let hosts = Host::select(db, &all).await?;
+    let networks = Network::select(db, &all).await?;
+    let ports = Port::select(db, &all).await?;
     let changes = hosts
         .iter()
         .map(|host| Change::Host(host.to_model()))

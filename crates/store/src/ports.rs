@@ -1,77 +1,140 @@
 //! Ports: made, changed and read. Their addresses are in `fixed_ips`.
 
-use model::{Change, Generation, HostName, Mac, NetworkId, PortId, PortStatus, TunnelType};
+use model::{Change, Generation, HostName, Mac, NetworkId, PortId, PortStatus, SubnetId, TunnelType};
 use sqlx::{QueryBuilder, Row as _};
+use uuid::Uuid;
 
-use crate::db::{Connection, Row, attributes_from, attributes_text, mac_from, to_i64, to_u64};
+use crate::db::{
+    self, Connection, Row, attributes_from, attributes_text, ip_from, mac_from, to_i64, to_u64, uuid_from,
+};
 use crate::filter::Filter;
-use crate::types::{NewPort, Port, PortBinding, PortUpdate, VifType};
+use crate::types::{FixedIp, NewPort, Port, PortBinding, PortUpdate, Stamp, VifType};
 use crate::write::{Touched, Write};
-use crate::{CanBind, Error, Result, Store, fixed_ips, networks};
+use crate::{Error, Result, Stored, fixed_ips, networks};
 
 /// Random MACs to try: 2^24 are ours, so several clashes in a row mean that the network is full.
 const MAC_TRIES: usize = 16;
 
-impl Store {
-    /// The ports that match, oldest first.
-    pub async fn ports(&self, filter: &Filter) -> Result<Vec<Port>> {
-        select(&mut *self.reader().await?, filter).await
+/// Says whether a port can be bound to this host now. Asked inside the transaction that binds, so that a host that
+/// registers meanwhile is either seen here or sees the port in [`Store::bind_pending`](crate::Store::bind_pending).
+pub type CanBind<'c> = dyn Fn(&HostName, TunnelType) -> bool + Send + Sync + 'c;
+
+impl Port {
+    /// Makes a port. If it has a host, it is bound at once if `can_bind` says so.
+    pub async fn create(write: &mut Write<'_>, new: NewPort, can_bind: &CanBind<'_>) -> Result<Port> {
+        let segment = networks::segment(write.db(), new.network_id).await?;
+        let host = new.host.clone();
+        let binding = host.map(|host| PortBinding { vif_type: vif_type(can_bind(&host, segment.tunnel_type)), host });
+        let mac = insert(write, &new).await?;
+        let fixed_ips = fixed_ips::assign(write, new.id, new.network_id, new.fixed_ips.as_deref()).await?;
+        if let Some(binding) = &binding {
+            bind(write, new.id, binding).await?;
+        }
+        // as it would be read back; creations are many, and each statement is a trip to the engine's thread
+        let port = Port {
+            id: new.id,
+            network_id: new.network_id,
+            project_id: new.project_id,
+            name: new.name,
+            mac,
+            admin_state_up: new.admin_state_up,
+            device_id: new.device_id,
+            device_owner: new.device_owner,
+            fixed_ips,
+            generation: first_generation(binding.is_some()),
+            binding,
+            wired: false,
+            status: PortStatus::Down,
+            attributes: new.attributes,
+            stamp: write.new_stamp(),
+        };
+        write.touch(Touched::Port(port.id), Some(Change::Port(port.to_model())));
+        Ok(port)
     }
 
-    /// Makes all of them or none. Those with a host are bound at once if `can_bind` says so.
-    pub async fn create_ports(&self, ports: Vec<NewPort>, can_bind: CanBind) -> Result<Vec<Port>> {
-        self.write(move |write| {
-            Box::pin(async move {
-                let mut made = Vec::with_capacity(ports.len());
-                for port in ports {
-                    made.push(create(write, port, can_bind.as_ref()).await?);
-                }
-                Ok(made)
-            })
-        })
-        .await
+    pub async fn update(self, write: &mut Write<'_>, update: PortUpdate, can_bind: &CanBind<'_>) -> Result<Port> {
+        let before = self;
+        let mut after = before.clone();
+        after.attributes.extend(update.attributes);
+        after.name = update.name.unwrap_or(after.name);
+        after.device_id = update.device_id.unwrap_or(after.device_id);
+        after.device_owner = update.device_owner.unwrap_or(after.device_owner);
+        after.admin_state_up = update.admin_state_up.unwrap_or(after.admin_state_up);
+        after.mac = update.mac.unwrap_or(after.mac);
+        if after.mac != before.mac && before.is_bound() {
+            return Err(Error::PortBound { port: before.id, old: before.mac, new: after.mac });
+        }
+        if let Some(host) = update.host {
+            let segment = networks::segment(write.db(), before.network_id).await?;
+            after.binding = rebind(&before, host, |host| can_bind(host, segment.tunnel_type));
+        }
+        if after.binding != before.binding || before.admin_state_up && !after.admin_state_up {
+            // What was wired is no longer. A new generation, so that a report of the earlier wiring is told apart.
+            after.generation = before.generation.next();
+            after.wired = false;
+            after.status = PortStatus::Down;
+        }
+        save(write, &before, &after).await?;
+        if let Some(choices) = update.fixed_ips {
+            fixed_ips::change(write, &before, &choices).await?;
+        }
+        let port: Port = write.get(before.id.0).await?;
+        let change = (port.to_model() != before.to_model()).then(|| Change::Port(port.to_model()));
+        write.touch(Touched::Port(port.id), change);
+        Ok(port)
     }
 
-    pub async fn update_port(&self, id: PortId, update: PortUpdate, can_bind: CanBind) -> Result<Port> {
-        self.write(move |write| Box::pin(async move { self::update(write, id, update, can_bind.as_ref()).await })).await
+    pub async fn delete(self, write: &mut Write<'_>) -> Result<()> {
+        fixed_ips::release_all(write, &self).await?;
+        sqlx::query("DELETE FROM ports WHERE id = $1").bind(self.id.0).execute(write.db()).await?;
+        write.touch(Touched::Port(self.id), Some(Change::PortDeleted(self.id)));
+        Ok(())
     }
 
-    pub async fn delete_port(&self, id: PortId) -> Result<()> {
-        self.write(move |write| Box::pin(async move { delete(write, id).await })).await
+    /// A host is asked to wire it.
+    pub fn is_bound(&self) -> bool {
+        self.binding.as_ref().is_some_and(|binding| binding.vif_type == VifType::Ovs)
+    }
+
+    /// What hosts must know of it. A binding that failed is none.
+    pub fn to_model(&self) -> model::Port {
+        let binding = self.binding.as_ref().filter(|_| self.is_bound());
+        model::Port {
+            id: self.id,
+            network: self.network_id,
+            mac: self.mac,
+            ips: self.fixed_ips.iter().map(|fixed_ip| fixed_ip.ip).collect(),
+            admin_up: self.admin_state_up,
+            binding: binding.map(|binding| model::Binding { host: binding.host.clone(), generation: self.generation }),
+            wired: self.wired,
+            status: self.status,
+        }
     }
 }
 
-type AskBind = dyn Fn(&HostName, TunnelType) -> bool + Send + Sync;
-
-async fn create(write: &mut Write<'_>, new: NewPort, can_bind: &AskBind) -> Result<Port> {
-    let segment = networks::segment(write.db(), new.network_id).await?;
-    let host = new.host.clone();
-    let binding = host.map(|host| PortBinding { vif_type: vif_type(can_bind(&host, segment.tunnel_type)), host });
-    let mac = insert(write, &new).await?;
-    let fixed_ips = fixed_ips::assign(write, new.id, new.network_id, new.fixed_ips.as_deref()).await?;
-    if let Some(binding) = &binding {
-        bind(write, new.id, binding).await?;
+impl Stored for Port {
+    async fn select(db: &mut Connection, filter: &Filter) -> Result<Vec<Port>> {
+        let mut query = QueryBuilder::new(format!(
+            "SELECT p.*, b.host, b.vif_type, (SELECT {} FROM fixed_ips f WHERE f.port_id = p.id) AS fixed_ips \
+             FROM ports p LEFT JOIN bindings b ON b.port_id = p.id",
+            db::packed(&["f.subnet_id", "f.ip"], "f.position"),
+        ));
+        filter.push_to(&mut query, "p");
+        query.push(" ORDER BY p.created_at, p.id");
+        query.build().fetch_all(db).await?.iter().map(read).collect()
     }
-    // as it would be read back; creations are many, and each statement is a trip to the engine's thread
-    let port = Port {
-        id: new.id,
-        network_id: new.network_id,
-        project_id: new.project_id,
-        name: new.name,
-        mac,
-        admin_state_up: new.admin_state_up,
-        device_id: new.device_id,
-        device_owner: new.device_owner,
-        fixed_ips,
-        generation: first_generation(binding.is_some()),
-        binding,
-        wired: false,
-        status: PortStatus::Down,
-        attributes: new.attributes,
-        stamp: write.new_stamp(),
-    };
-    write.touch(Touched::Port(port.id), Some(Change::Port(port.to_model())));
-    Ok(port)
+
+    fn missing(id: Uuid) -> Error {
+        Error::PortNotFound(PortId(id))
+    }
+
+    fn project_id(&self) -> Option<&str> {
+        Some(&self.project_id)
+    }
+
+    fn stamp(&self) -> Option<Stamp> {
+        Some(self.stamp)
+    }
 }
 
 /// The first binding is generation 1.
@@ -121,39 +184,6 @@ async fn insert_with(write: &mut Write<'_>, new: &NewPort, mac: Mac) -> Result<b
     .execute(write.db())
     .await?;
     Ok(inserted.rows_affected() == 1)
-}
-
-/// Also how [`Store::bind_pending`] binds.
-pub(crate) async fn update(write: &mut Write<'_>, id: PortId, update: PortUpdate, can_bind: &AskBind) -> Result<Port> {
-    let before = get(write.db(), id).await?;
-    let mut after = before.clone();
-    after.attributes.extend(update.attributes);
-    after.name = update.name.unwrap_or(after.name);
-    after.device_id = update.device_id.unwrap_or(after.device_id);
-    after.device_owner = update.device_owner.unwrap_or(after.device_owner);
-    after.admin_state_up = update.admin_state_up.unwrap_or(after.admin_state_up);
-    after.mac = update.mac.unwrap_or(after.mac);
-    if after.mac != before.mac && before.is_bound() {
-        return Err(Error::PortBound { port: id, old: before.mac, new: after.mac });
-    }
-    if let Some(host) = update.host {
-        let segment = networks::segment(write.db(), before.network_id).await?;
-        after.binding = rebind(&before, host, |host| can_bind(host, segment.tunnel_type));
-    }
-    if after.binding != before.binding || before.admin_state_up && !after.admin_state_up {
-        // What was wired is no longer. A new generation, so that a report of the earlier wiring is told apart.
-        after.generation = before.generation.next();
-        after.wired = false;
-        after.status = PortStatus::Down;
-    }
-    save(write, &before, &after).await?;
-    if let Some(choices) = update.fixed_ips {
-        fixed_ips::change(write, &before, &choices).await?;
-    }
-    let port = get(write.db(), id).await?;
-    let change = (port.to_model() != before.to_model()).then(|| Change::Port(port.to_model()));
-    write.touch(Touched::Port(id), change);
-    Ok(port)
 }
 
 /// The binding to a host: what there is if it is bound there, else what the host's agent permits now.
@@ -218,39 +248,6 @@ async fn unbind(write: &mut Write<'_>, port: PortId) -> Result<()> {
     Ok(())
 }
 
-async fn delete(write: &mut Write<'_>, id: PortId) -> Result<()> {
-    let port = get(write.db(), id).await?;
-    fixed_ips::release_all(write, &port).await?;
-    sqlx::query("DELETE FROM ports WHERE id = $1").bind(id.0).execute(write.db()).await?;
-    write.touch(Touched::Port(id), Some(Change::PortDeleted(id)));
-    Ok(())
-}
-
-pub(crate) async fn get(db: &mut Connection, id: PortId) -> Result<Port> {
-    find(db, id).await?.ok_or(Error::PortNotFound(id))
-}
-
-pub(crate) async fn find(db: &mut Connection, id: PortId) -> Result<Option<Port>> {
-    Ok(select(db, &Filter::by_id(id.0)).await?.pop())
-}
-
-pub(crate) async fn select(db: &mut Connection, filter: &Filter) -> Result<Vec<Port>> {
-    let mut query =
-        QueryBuilder::new("SELECT p.*, b.host, b.vif_type FROM ports p LEFT JOIN bindings b ON b.port_id = p.id");
-    filter.push_to(&mut query, "p");
-    query.push(" ORDER BY p.created_at, p.id");
-    let rows = query.build().fetch_all(&mut *db).await?;
-    let mut ports = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
-
-    let mut fixed_ips = fixed_ips::select(db, filter).await?.into_iter().peekable();
-    for port in &mut ports {
-        while let Some((_, fixed_ip)) = fixed_ips.next_if(|(id, _)| *id == port.id) {
-            port.fixed_ips.push(fixed_ip);
-        }
-    }
-    Ok(ports)
-}
-
 fn read(row: &Row) -> Result<Port> {
     Ok(Port {
         id: PortId(row.try_get("id")?),
@@ -261,7 +258,9 @@ fn read(row: &Row) -> Result<Port> {
         admin_state_up: row.try_get("admin_state_up")?,
         device_id: row.try_get("device_id")?,
         device_owner: row.try_get("device_owner")?,
-        fixed_ips: Vec::new(),
+        fixed_ips: db::unpacked(row.try_get("fixed_ips")?, |[subnet, ip]| {
+            Ok(FixedIp { subnet_id: SubnetId(uuid_from(subnet)?), ip: ip_from(ip)? })
+        })?,
         binding: read_binding(row)?,
         generation: Generation(to_u64(row.try_get("generation")?)?),
         wired: row.try_get("wired")?,
@@ -279,26 +278,4 @@ fn read_binding(row: &Row) -> Result<Option<PortBinding>> {
         .find(|known| known.as_str() == vif_type)
         .ok_or_else(|| Error::Corrupt(format!("\"{vif_type}\" is not a VIF type")))?;
     Ok(Some(PortBinding { host: host.parse()?, vif_type }))
-}
-
-impl Port {
-    /// A host is asked to wire it.
-    pub fn is_bound(&self) -> bool {
-        self.binding.as_ref().is_some_and(|binding| binding.vif_type == VifType::Ovs)
-    }
-
-    /// What hosts must know of it. A binding that failed is none.
-    pub fn to_model(&self) -> model::Port {
-        let binding = self.binding.as_ref().filter(|_| self.is_bound());
-        model::Port {
-            id: self.id,
-            network: self.network_id,
-            mac: self.mac,
-            ips: self.fixed_ips.iter().map(|fixed_ip| fixed_ip.ip).collect(),
-            admin_up: self.admin_state_up,
-            binding: binding.map(|binding| model::Binding { host: binding.host.clone(), generation: self.generation }),
-            wired: self.wired,
-            status: self.status,
-        }
-    }
 }

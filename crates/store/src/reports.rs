@@ -5,7 +5,7 @@ use sqlx::Row as _;
 
 use crate::types::{Port, PortUpdate, VifType, WiredReport};
 use crate::write::{Touched, Write};
-use crate::{Result, Store, ports};
+use crate::{Result, Store, stored};
 
 impl Store {
     /// Binds the ports that wait for this host (`binding_failed`) and whose segment it serves: each gets a new binding
@@ -64,10 +64,9 @@ async fn bind_pending(write: &mut Write<'_>, host: &HostName) -> Result<Vec<Port
     for row in rows {
         let (served, needed): (String, String) = (row.try_get("tunnel_types")?, row.try_get("tunnel_type")?);
         if served.split(',').any(|tunnel_type| tunnel_type == needed) {
-            let port = PortId(row.try_get("port_id")?);
+            let port: Port = write.get(row.try_get("port_id")?).await?;
             let update = PortUpdate { host: Some(Some(host.clone())), ..PortUpdate::default() };
-            ports::update(write, port, update, &|_, _| true).await?;
-            bound.push(port);
+            bound.push(port.update(write, update, &|_, _| true).await?.id);
         }
     }
     Ok(bound)
@@ -75,7 +74,7 @@ async fn bind_pending(write: &mut Write<'_>, host: &HostName) -> Result<Vec<Port
 
 /// False: the report is stale.
 async fn set_wired(write: &mut Write<'_>, report: WiredReport) -> Result<bool> {
-    let Some(port) = ports::find(write.db(), report.port).await? else { return Ok(false) };
+    let Some(port) = stored::find::<Port>(write.db(), report.port.0).await? else { return Ok(false) };
     let possible = port.is_bound() && (port.admin_state_up || !report.wired);
     if !possible || port.generation != report.generation {
         return Ok(false);
@@ -87,7 +86,7 @@ async fn set_wired(write: &mut Write<'_>, report: WiredReport) -> Result<bool> {
 }
 
 async fn set_status(write: &mut Write<'_>, id: PortId, status: PortStatus) -> Result<()> {
-    let Some(port) = ports::find(write.db(), id).await? else { return Ok(()) };
+    let Some(port) = stored::find::<Port>(write.db(), id.0).await? else { return Ok(()) };
     let possible = match status {
         PortStatus::Down => true,
         PortStatus::Build => port.admin_state_up && port.is_bound(),

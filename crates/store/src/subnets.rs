@@ -5,51 +5,97 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use model::{NetworkId, SubnetId};
 use sqlx::{QueryBuilder, Row as _};
+use uuid::Uuid;
 
 use crate::addresses::Range;
-use crate::db::{Connection, Row, attributes_from, attributes_text, ip_bytes, ip_from};
+use crate::db::{self, Connection, Row, attributes_from, attributes_text, ip_bytes, ip_from};
 use crate::filter::Filter;
-use crate::types::{NewSubnet, Subnet, SubnetUpdate};
+use crate::types::{Network, NewSubnet, Stamp, Subnet, SubnetUpdate};
 use crate::write::{Touched, Write};
-use crate::{Error, Result, Store, ipam, networks};
+use crate::{Error, Result, Stored, ipam, networks};
 
-impl Store {
-    /// The subnets that match, oldest first.
-    pub async fn subnets(&self, filter: &Filter) -> Result<Vec<Subnet>> {
-        select(&mut *self.reader().await?, filter).await
+impl Subnet {
+    pub async fn create(write: &mut Write<'_>, new: NewSubnet) -> Result<Subnet> {
+        write.get::<Network>(new.network_id.0).await?;
+        let others: Vec<Subnet> = write.list(&Filter::by_network(new.network_id)).await?;
+        if others.iter().any(|other| overlap(&other.cidr, &new.cidr)) {
+            return Err(Error::SubnetOverlap { network: new.network_id, cidr: new.cidr });
+        }
+        check_gateway(new.gateway_ip, &new.allocation_pools)?;
+        insert(write, &new).await?;
+        ipam::rebuild(write, new.id, &new.allocation_pools).await?;
+        networks::touch(write, new.network_id).await?;
+        write.touch(Touched::Subnet(new.id), None);
+        write.get(new.id.0).await
     }
 
-    /// Makes all of them or none.
-    pub async fn create_subnets(&self, subnets: Vec<NewSubnet>) -> Result<Vec<Subnet>> {
-        self.write(move |write| {
-            Box::pin(async move {
-                let mut made = Vec::with_capacity(subnets.len());
-                for subnet in subnets {
-                    made.push(create(write, subnet).await?);
-                }
-                Ok(made)
-            })
-        })
-        .await
-    }
-
-    pub async fn update_subnet(&self, id: SubnetId, update: SubnetUpdate) -> Result<Subnet> {
-        self.write(move |write| Box::pin(async move { self::update(write, id, update).await })).await
+    pub async fn update(self, write: &mut Write<'_>, update: SubnetUpdate) -> Result<Subnet> {
+        let before = self;
+        let gateway = update.gateway_ip.unwrap_or(before.gateway_ip);
+        check_gateway(gateway, update.allocation_pools.as_ref().unwrap_or(&before.allocation_pools))?;
+        let mut attributes = before.attributes.clone();
+        attributes.extend(update.attributes);
+        let now = write.now;
+        sqlx::query(
+            "UPDATE subnets SET name = $1, gateway_ip = $2, enable_dhcp = $3, attributes = $4, updated_at = $5, \
+             revision_number = revision_number + 1 WHERE id = $6",
+        )
+        .bind(update.name.as_ref().unwrap_or(&before.name))
+        .bind(gateway.map(ip_bytes))
+        .bind(update.enable_dhcp.unwrap_or(before.enable_dhcp))
+        .bind(attributes_text(&attributes)?)
+        .bind(now)
+        .bind(before.id.0)
+        .execute(write.db())
+        .await?;
+        if let Some(pools) = update.allocation_pools {
+            ipam::rebuild(write, before.id, &pools).await?;
+        }
+        write.touch(Touched::Subnet(before.id), None);
+        write.get(before.id.0).await
     }
 
     /// Refused while a port has an address of it.
-    pub async fn delete_subnet(&self, id: SubnetId) -> Result<()> {
-        self.write(move |write| Box::pin(async move { delete(write, id).await })).await
+    pub async fn delete(self, write: &mut Write<'_>) -> Result<()> {
+        let used = sqlx::query("SELECT 1 FROM fixed_ips WHERE subnet_id = $1 LIMIT 1")
+            .bind(self.id.0)
+            .fetch_optional(write.db())
+            .await?;
+        if used.is_some() {
+            return Err(Error::SubnetInUse { subnet: self.id });
+        }
+        sqlx::query("DELETE FROM subnets WHERE id = $1").bind(self.id.0).execute(write.db()).await?;
+        networks::touch(write, self.network_id).await?;
+        write.touch(Touched::Subnet(self.id), None);
+        Ok(())
     }
 }
 
-async fn create(write: &mut Write<'_>, new: NewSubnet) -> Result<Subnet> {
-    networks::get(write.db(), new.network_id).await?;
-    let others = select(write.db(), &Filter::by_network(new.network_id)).await?;
-    if others.iter().any(|other| overlap(&other.cidr, &new.cidr)) {
-        return Err(Error::SubnetOverlap { network: new.network_id, cidr: new.cidr });
+impl Stored for Subnet {
+    async fn select(db: &mut Connection, filter: &Filter) -> Result<Vec<Subnet>> {
+        let mut query = QueryBuilder::new(format!(
+            "SELECT s.*, (SELECT {} FROM allocation_pools p WHERE p.subnet_id = s.id) AS pools FROM subnets s",
+            db::packed(&["p.first_ip", "p.last_ip"], "p.first_ip"),
+        ));
+        filter.push_to(&mut query, "s");
+        query.push(" ORDER BY s.created_at, s.id");
+        query.build().fetch_all(db).await?.iter().map(read).collect()
     }
-    check_gateway(new.gateway_ip, &new.allocation_pools)?;
+
+    fn missing(id: Uuid) -> Error {
+        Error::SubnetNotFound(SubnetId(id))
+    }
+
+    fn project_id(&self) -> Option<&str> {
+        Some(&self.project_id)
+    }
+
+    fn stamp(&self) -> Option<Stamp> {
+        Some(self.stamp)
+    }
+}
+
+async fn insert(write: &mut Write<'_>, new: &NewSubnet) -> Result<()> {
     let stamp = write.new_stamp();
     sqlx::query(
         "INSERT INTO subnets (id, network_id, project_id, name, cidr, gateway_ip, enable_dhcp, next_ip, attributes, \
@@ -69,50 +115,6 @@ async fn create(write: &mut Write<'_>, new: NewSubnet) -> Result<Subnet> {
     .bind(stamp.revision_number)
     .execute(write.db())
     .await?;
-    ipam::rebuild(write, new.id, &new.allocation_pools).await?;
-    networks::touch(write, new.network_id).await?;
-    write.touch(Touched::Subnet(new.id), None);
-    get(write.db(), new.id).await
-}
-
-async fn update(write: &mut Write<'_>, id: SubnetId, update: SubnetUpdate) -> Result<Subnet> {
-    let before = get(write.db(), id).await?;
-    let gateway = update.gateway_ip.unwrap_or(before.gateway_ip);
-    check_gateway(gateway, update.allocation_pools.as_ref().unwrap_or(&before.allocation_pools))?;
-    let mut attributes = before.attributes.clone();
-    attributes.extend(update.attributes);
-    let now = write.now;
-    sqlx::query(
-        "UPDATE subnets SET name = $1, gateway_ip = $2, enable_dhcp = $3, attributes = $4, updated_at = $5, \
-         revision_number = revision_number + 1 WHERE id = $6",
-    )
-    .bind(update.name.as_ref().unwrap_or(&before.name))
-    .bind(gateway.map(ip_bytes))
-    .bind(update.enable_dhcp.unwrap_or(before.enable_dhcp))
-    .bind(attributes_text(&attributes)?)
-    .bind(now)
-    .bind(id.0)
-    .execute(write.db())
-    .await?;
-    if let Some(pools) = update.allocation_pools {
-        ipam::rebuild(write, id, &pools).await?;
-    }
-    write.touch(Touched::Subnet(id), None);
-    get(write.db(), id).await
-}
-
-async fn delete(write: &mut Write<'_>, id: SubnetId) -> Result<()> {
-    let subnet = get(write.db(), id).await?;
-    let used = sqlx::query("SELECT 1 FROM fixed_ips WHERE subnet_id = $1 LIMIT 1")
-        .bind(id.0)
-        .fetch_optional(write.db())
-        .await?;
-    if used.is_some() {
-        return Err(Error::SubnetInUse { subnet: id });
-    }
-    sqlx::query("DELETE FROM subnets WHERE id = $1").bind(id.0).execute(write.db()).await?;
-    networks::touch(write, subnet.network_id).await?;
-    write.touch(Touched::Subnet(id), None);
     Ok(())
 }
 
@@ -128,35 +130,6 @@ fn check_gateway(gateway: Option<IpAddr>, pools: &[Range]) -> Result<()> {
     }
 }
 
-pub(crate) async fn get(db: &mut Connection, id: SubnetId) -> Result<Subnet> {
-    select(db, &Filter::by_id(id.0)).await?.pop().ok_or(Error::SubnetNotFound(id))
-}
-
-pub(crate) async fn select(db: &mut Connection, filter: &Filter) -> Result<Vec<Subnet>> {
-    let mut query = QueryBuilder::new("SELECT s.* FROM subnets s");
-    filter.push_to(&mut query, "s");
-    query.push(" ORDER BY s.created_at, s.id");
-    let rows = query.build().fetch_all(&mut *db).await?;
-    let mut subnets = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
-
-    let mut query = QueryBuilder::new("SELECT p.* FROM allocation_pools p JOIN subnets s ON s.id = p.subnet_id");
-    filter.push_to(&mut query, "s");
-    query.push(" ORDER BY s.created_at, s.id, p.first_ip");
-    let rows = query.build().fetch_all(db).await?;
-    // both lists are in the order of the subnets
-    let mut pools = rows.iter().map(read_pool).collect::<Result<Vec<_>>>()?.into_iter().peekable();
-    for subnet in &mut subnets {
-        while let Some((_, pool)) = pools.next_if(|(id, _)| *id == subnet.id) {
-            subnet.allocation_pools.push(pool);
-        }
-    }
-    Ok(subnets)
-}
-
-fn read_pool(row: &Row) -> Result<(SubnetId, Range)> {
-    Ok((SubnetId(row.try_get("subnet_id")?), ipam::read_range(row)?))
-}
-
 fn read(row: &Row) -> Result<Subnet> {
     Ok(Subnet {
         id: SubnetId(row.try_get("id")?),
@@ -166,7 +139,7 @@ fn read(row: &Row) -> Result<Subnet> {
         cidr: read_cidr(row)?,
         gateway_ip: row.try_get::<Option<Vec<u8>>, _>("gateway_ip")?.map(|bytes| ip_from(&bytes)).transpose()?,
         enable_dhcp: row.try_get("enable_dhcp")?,
-        allocation_pools: Vec::new(),
+        allocation_pools: db::unpacked(row.try_get("pools")?, |[first, last]| Ok((ip_from(first)?, ip_from(last)?)))?,
         attributes: attributes_from(row.try_get("attributes")?)?,
         stamp: networks::read_stamp(row)?,
     })

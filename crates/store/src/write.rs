@@ -7,19 +7,26 @@ use std::sync::atomic::Ordering;
 use futures::future::BoxFuture;
 use model::{Change, Committed, HostName, NetworkId, PortId, Revision, SubnetId};
 use sqlx::Row as _;
+use tokio::sync::mpsc::UnboundedSender;
 
 use crate::db::{self, Connection, Transaction, to_i64, to_u64};
 use crate::environment::Environment;
 use crate::types::{Micros, Stamp};
 use crate::{Error, Result, Store};
 
-/// An open write. Dropping it without committing undoes it.
-pub(crate) struct Write<'e> {
+/// An open write ([`Store::write`]): what its body reads and changes is one transaction.
+pub struct Write<'e> {
     transaction: Transaction,
     changes: Vec<Change>,
     touched: HashSet<Touched>,
     pub(crate) now: Micros,
     pub(crate) environment: &'e dyn Environment,
+}
+
+impl fmt::Debug for Write<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Write").field("touched", &self.touched).finish_non_exhaustive()
+    }
 }
 
 /// What the change log names.
@@ -52,32 +59,42 @@ impl Store {
     /// followers hear of it before the next write begins. If it fails or touched nothing, nothing is written.
     ///
     /// It runs as a task of its own, so that a caller who goes away cannot part a commit from its announcement.
-    pub(crate) async fn write<T, F>(&self, body: F) -> Result<T>
+    pub async fn write<T, E, F>(&self, body: F) -> Result<T, E>
     where
         T: Send + 'static,
-        F: for<'w> FnOnce(&'w mut Write<'_>) -> BoxFuture<'w, Result<T>> + Send + 'static,
+        E: From<Error> + Send + 'static,
+        F: for<'w> FnOnce(&'w mut Write<'_>) -> BoxFuture<'w, Result<T, E>> + Send + 'static,
     {
         let store = self.clone();
         tokio::spawn(async move { store.write_now(body).await }).await.map_err(|_| Error::Closed)?
     }
 
-    async fn write_now<T, F>(&self, body: F) -> Result<T>
+    async fn write_now<T, E, F>(&self, body: F) -> Result<T, E>
     where
-        F: for<'w> FnOnce(&'w mut Write<'_>) -> BoxFuture<'w, Result<T>> + Send,
+        E: From<Error>,
+        F: for<'w> FnOnce(&'w mut Write<'_>) -> BoxFuture<'w, Result<T, E>> + Send,
     {
         // held to the end: one writer, and followers hear of commits in their order
         let mut followers = self.0.followers.lock().await;
-        let mut write = Write {
+        let mut write = self.begin().await?;
+        let result = body(&mut write).await?;
+        self.commit(write, &mut followers).await?;
+        Ok(result)
+    }
+
+    async fn begin(&self) -> Result<Write<'_>> {
+        Ok(Write {
             transaction: self.0.pools.writer.begin_with(db::BEGIN).await?,
             changes: Vec::new(),
             touched: HashSet::new(),
             now: self.0.environment.now(),
             environment: self.0.environment.as_ref(),
-        };
-        let result = body(&mut write).await?;
+        })
+    }
+
+    async fn commit(&self, mut write: Write<'_>, followers: &mut Vec<UnboundedSender<Committed>>) -> Result<()> {
         if write.touched.is_empty() {
-            write.transaction.rollback().await?;
-            return Ok(result);
+            return Ok(write.transaction.rollback().await?);
         }
         let revision = number(&mut write).await?;
         let Write { transaction, changes, .. } = write;
@@ -91,7 +108,7 @@ impl Store {
         }
         let committed = Committed { revision, changes };
         followers.retain(|follower| follower.send(committed.clone()).is_ok());
-        Ok(result)
+        Ok(())
     }
 }
 

@@ -2,26 +2,27 @@
 
 use std::collections::HashMap;
 
-use store::{Filter, Store};
+use store::{Filter, Host, Network, Port, Store};
 
 use super::report::Status;
 
 pub(super) async fn fill(status: &mut Status, store: &Store) -> Result<(), store::Error> {
     let all = Filter::default();
-    let hosts: HashMap<_, _> = store.hosts().await?.into_iter().map(|host| (host.name.clone(), host)).collect();
+    let hosts: HashMap<_, _> =
+        store.list(&all).await?.into_iter().map(|host: Host| (host.name.clone(), host)).collect();
     for host in &mut status.hosts {
         if let Some(known) = hosts.get(&host.name) {
             host.software.clone_from(&known.software);
         }
     }
     let networks: HashMap<_, _> =
-        store.networks(&all).await?.into_iter().map(|network| (network.id, network)).collect();
+        store.list(&all).await?.into_iter().map(|network: Network| (network.id, network)).collect();
     for network in &mut status.networks {
         if let Some(known) = networks.get(&network.id) {
             network.name.clone_from(&known.name);
         }
     }
-    let ports: HashMap<_, _> = store.ports(&all).await?.into_iter().map(|port| (port.id, port)).collect();
+    let ports: HashMap<_, _> = store.list(&all).await?.into_iter().map(|port: Port| (port.id, port)).collect();
     for port in &mut status.ports {
         let Some(known) = ports.get(&port.id) else { continue };
         port.name.clone_from(&known.name);

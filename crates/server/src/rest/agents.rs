@@ -1,8 +1,8 @@
 use serde_json::{Value, json};
-use store::{Filter, Host};
-use uuid::Uuid;
+use store::{Host, Write};
 
 use super::RestState;
+use super::context::Context;
 use super::error::{ApiError, Result};
 use super::kind::Kind;
 use super::resource::Resource;
@@ -13,6 +13,8 @@ use super::time;
 pub(crate) struct Agents;
 
 impl Resource for Agents {
+    type Stored = Host;
+
     const TABLE: Table = Table {
         singular: "agent",
         plural: "agents",
@@ -36,40 +38,28 @@ impl Resource for Agents {
         ],
     };
 
-    async fn list(state: &RestState, filter: Filter) -> Result<Vec<Object>> {
-        // there are few, so the store looks none up: the one condition it gets is an id
-        let wanted: Vec<&String> = filter.0.iter().flat_map(|(_, values)| values).collect();
-        let hosts = state.store.hosts().await?.into_iter();
-        let hosts = hosts.filter(|host| wanted.is_empty() || wanted.contains(&&host.id.to_string()));
-        Ok(hosts.map(|host| show(state, host)).collect())
-    }
-
-    async fn create(_state: &RestState, _objects: Vec<Object>) -> Result<Vec<Object>> {
+    async fn create(_write: &mut Write<'_>, _state: &RestState, _context: &Context, _object: Object) -> Result<Host> {
         Err(ApiError::bad_request("Agents are made by their hosts: start one and it registers"))
     }
 
-    async fn update(state: &RestState, id: Uuid, changes: Object) -> Result<Object> {
-        let up = changes.get("admin_state_up").and_then(Value::as_bool);
-        let host = match up {
-            Some(up) => state.store.set_agent_admin_state(id, up).await?,
-            None => find(state, id).await?,
-        };
-        Ok(show(state, host))
+    async fn update(write: &mut Write<'_>, _state: &RestState, host: Host, changes: Object) -> Result<Host> {
+        match changes.get("admin_state_up").and_then(Value::as_bool) {
+            Some(up) => Ok(host.set_admin_state(write, up).await?),
+            None => Ok(host),
+        }
     }
 
-    async fn delete(state: &RestState, id: Uuid) -> Result<()> {
-        let host = find(state, id).await?;
+    async fn delete(write: &mut Write<'_>, state: &RestState, host: Host) -> Result<()> {
         if is_alive(state, &host) {
-            let message = format!("Agent {id} on host {} is alive: stop it before deleting it.", host.name);
+            let message = format!("Agent {} on host {} is alive: stop it before deleting it.", host.id, host.name);
             return Err(ApiError::conflict("AgentInUse", message));
         }
-        Ok(state.store.delete_agent(id).await?)
+        Ok(host.delete(write).await?)
     }
-}
 
-async fn find(state: &RestState, id: Uuid) -> Result<Host> {
-    let found = state.store.hosts().await?.into_iter().find(|host| host.id == id);
-    Ok(found.ok_or(store::Error::AgentNotFound(id))?)
+    async fn show(state: &RestState, hosts: Vec<Host>) -> Result<Vec<Object>> {
+        Ok(hosts.into_iter().map(|host| show(state, host)).collect())
+    }
 }
 
 fn is_alive(state: &RestState, host: &Host) -> bool {

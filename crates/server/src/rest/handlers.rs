@@ -8,10 +8,10 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::routing::{MethodRouter, get};
 use serde_json::{Value, json};
-use store::Filter;
 use uuid::Uuid;
 
 use super::RestState;
+use super::context::Context;
 use super::error::{ApiError, Result};
 use super::query::{Listing, project};
 use super::resource::Resource;
@@ -42,8 +42,8 @@ async fn list<R: Resource>(
     uri: Uri,
 ) -> Result<Json<Value>> {
     let listing = Listing::parse(&R::TABLE, pairs)?;
-    let found = R::list(&state, listing.indexed(&R::TABLE)).await?;
-    let all = found.into_iter().map(|object| R::TABLE.complete(object)).collect();
+    let found = state.store.list(&listing.indexed(&R::TABLE)).await?;
+    let all = show_all::<R>(&state, found).await?;
     let page = listing.select(&R::TABLE, all)?;
     let objects: Vec<Object> = page.objects.into_iter().map(|object| project(object, &listing.fields)).collect();
     let mut body = json!({R::TABLE.plural: objects});
@@ -73,8 +73,8 @@ async fn show<R: Resource>(
     Query(pairs): Pairs,
 ) -> Result<Json<Value>> {
     let listing = Listing::fields(pairs);
-    let found = R::list(&state, Filter::by_id(known::<R>(&id)?)).await?.pop();
-    let object = R::TABLE.complete(found.ok_or_else(|| unknown::<R>(&id))?);
+    let found = state.store.get(known::<R>(&id)?).await?;
+    let object = show_one::<R>(&state, found).await?;
     Ok(Json(json!({R::TABLE.singular: project(object, &listing)})))
 }
 
@@ -95,8 +95,17 @@ async fn create<R: Resource>(
     };
     // all are checked before the first is made
     let objects = bodies.iter().map(|body| R::TABLE.parse_post(body)).collect::<Result<Vec<_>>>()?;
-    let made = R::create(&state, objects).await?;
-    let mut made: Vec<Object> = made.into_iter().map(|object| R::TABLE.complete(object)).collect();
+    let (shared, context) = (state.clone(), Context::without_token());
+    let made = state.store.write(move |write| {
+        Box::pin(async move {
+            let mut made = Vec::with_capacity(objects.len());
+            for object in objects {
+                made.push(R::create(write, &shared, &context, object).await?);
+            }
+            Ok::<_, ApiError>(made)
+        })
+    });
+    let mut made = show_all::<R>(&state, made.await?).await?;
     let body = match (many, made.pop()) {
         (None, Some(only)) => json!({R::TABLE.singular: only}),
         (_, last) => {
@@ -115,13 +124,35 @@ async fn update<R: Resource>(
 ) -> Result<Json<Value>> {
     let body = member::<R>(read(&headers, body)?)?;
     let changes = R::TABLE.parse_put(&body)?;
-    let object = R::update(&state, known::<R>(&id)?, changes).await?;
-    Ok(Json(json!({R::TABLE.singular: R::TABLE.complete(object)})))
+    let (id, shared) = (known::<R>(&id)?, state.clone());
+    let changed = state.store.write(move |write| {
+        Box::pin(async move {
+            let before = write.get(id).await?;
+            R::update(write, &shared, before, changes).await
+        })
+    });
+    let object = show_one::<R>(&state, changed.await?).await?;
+    Ok(Json(json!({R::TABLE.singular: object})))
 }
 
 async fn delete<R: Resource>(State(state): State<RestState>, Path(id): Path<String>) -> Result<StatusCode> {
-    R::delete(&state, known::<R>(&id)?).await?;
+    let (id, shared) = (known::<R>(&id)?, state.clone());
+    let deleted = state.store.write(move |write| {
+        Box::pin(async move {
+            let before = write.get(id).await?;
+            R::delete(write, &shared, before).await
+        })
+    });
+    deleted.await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+async fn show_all<R: Resource>(state: &RestState, stored: Vec<R::Stored>) -> Result<Vec<Object>> {
+    Ok(R::show(state, stored).await?.into_iter().map(|object| R::TABLE.complete(object)).collect())
+}
+
+async fn show_one<R: Resource>(state: &RestState, stored: R::Stored) -> Result<Object> {
+    Ok(show_all::<R>(state, vec![stored]).await?.pop().unwrap_or_default())
 }
 
 /// Clients ask for a name as if it were an id first; there is no object of such an id.

@@ -1,9 +1,10 @@
 use model::{NetworkId, Segment, TunnelType};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use store::{Column, Filter, KeyChoice, Network, NetworkUpdate, NewNetwork};
+use store::{Column, KeyChoice, Network, NetworkUpdate, NewNetwork, Write};
 use uuid::Uuid;
 
+use super::context::Context;
 use super::error::{ApiError, Result};
 use super::kind::Kind;
 use super::resource::{Resource, show_common, take_project, typed};
@@ -16,6 +17,8 @@ const MTU_MIN: u32 = 68;
 pub(crate) struct Networks;
 
 impl Resource for Networks {
+    type Stored = Network;
+
     const TABLE: Table = Table {
         singular: "network",
         plural: "networks",
@@ -49,32 +52,23 @@ impl Resource for Networks {
         ],
     };
 
-    async fn list(state: &RestState, filter: Filter) -> Result<Vec<Object>> {
-        Ok(state.store.networks(&filter).await?.into_iter().map(show).collect())
+    async fn create(write: &mut Write<'_>, state: &RestState, context: &Context, object: Object) -> Result<Network> {
+        Ok(Network::create(write, new(object, context, &state.settings)?).await?)
     }
 
-    async fn create(state: &RestState, objects: Vec<Object>) -> Result<Vec<Object>> {
-        let networks = objects.into_iter().map(|object| new(object, &state.settings)).collect::<Result<Vec<_>>>()?;
-        Ok(state.store.create_networks(networks).await?.into_iter().map(show).collect())
-    }
-
-    async fn update(state: &RestState, id: Uuid, changes: Object) -> Result<Object> {
+    async fn update(write: &mut Write<'_>, state: &RestState, network: Network, changes: Object) -> Result<Network> {
         let Update { name, admin_state_up, mtu, attributes } = typed(changes)?;
-        let id = NetworkId(id);
-        let mtu = match mtu {
-            Some(mtu) => {
-                let network = state.store.networks(&Filter::by_id(id.0)).await?.pop();
-                let network = network.ok_or(store::Error::NetworkNotFound(id))?;
-                Some(fitting_mtu(mtu, network.segment.tunnel_type, &state.settings)?)
-            }
-            None => None,
-        };
+        let mtu = mtu.map(|mtu| fitting_mtu(mtu, network.segment.tunnel_type, &state.settings)).transpose()?;
         let update = NetworkUpdate { name, admin_state_up, mtu, attributes };
-        Ok(show(state.store.update_network(id, update).await?))
+        Ok(network.update(write, update).await?)
     }
 
-    async fn delete(state: &RestState, id: Uuid) -> Result<()> {
-        Ok(state.store.delete_network(NetworkId(id)).await?)
+    async fn delete(write: &mut Write<'_>, _state: &RestState, network: Network) -> Result<()> {
+        Ok(network.delete(write).await?)
+    }
+
+    async fn show(_state: &RestState, networks: Vec<Network>) -> Result<Vec<Object>> {
+        Ok(networks.into_iter().map(show).collect())
     }
 }
 
@@ -103,8 +97,8 @@ struct Update {
     attributes: Object,
 }
 
-fn new(mut object: Object, settings: &Settings) -> Result<NewNetwork> {
-    let project_id = take_project(&mut object)?;
+fn new(mut object: Object, context: &Context, settings: &Settings) -> Result<NewNetwork> {
+    let project_id = take_project(context, &mut object)?;
     let create: Create = typed(object)?;
     let tunnel_type = tunnel_type(&create, settings)?;
     let key = match create.segmentation_id {

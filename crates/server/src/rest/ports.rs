@@ -1,14 +1,14 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Arc;
 
-use model::{HostName, Mac, NetworkId, PortId, SubnetId};
+use model::{HostName, Mac, NetworkId, PortId, SubnetId, TunnelType};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use store::{CanBind, Column, Filter, FixedIpChoice, NewPort, Port, PortUpdate, VifType};
+use store::{Column, FixedIpChoice, NewPort, Port, PortUpdate, VifType, Write};
 use uuid::Uuid;
 
 use super::RestState;
+use super::context::Context;
 use super::error::{ApiError, Result};
 use super::kind::{Key, Kind};
 use super::resource::{Resource, nullable, show_common, take_project, typed};
@@ -31,6 +31,8 @@ const DHCP_OPTION: &[Key] = &[
 ];
 
 impl Resource for Ports {
+    type Stored = Port;
+
     const TABLE: Table = Table {
         singular: "port",
         plural: "ports",
@@ -69,21 +71,13 @@ impl Resource for Ports {
         ],
     };
 
-    async fn list(state: &RestState, filter: Filter) -> Result<Vec<Object>> {
-        show_all(state, state.store.ports(&filter).await?).await
+    async fn create(write: &mut Write<'_>, state: &RestState, context: &Context, object: Object) -> Result<Port> {
+        Ok(Port::create(write, new(object, context)?, &can_bind(state)).await?)
     }
 
-    async fn create(state: &RestState, objects: Vec<Object>) -> Result<Vec<Object>> {
-        let ports = objects.into_iter().map(new).collect::<Result<Vec<_>>>()?;
-        let made = state.store.create_ports(ports, can_bind(state)).await?;
-        show_all(state, made).await
-    }
-
-    async fn update(state: &RestState, id: Uuid, changes: Object) -> Result<Object> {
-        let id = PortId(id);
-        let port = state.store.ports(&Filter::by_id(id.0)).await?.pop().ok_or(store::Error::PortNotFound(id))?;
+    async fn update(write: &mut Write<'_>, state: &RestState, port: Port, changes: Object) -> Result<Port> {
         let update: Update = typed(changes)?;
-        let mut attributes = port.attributes;
+        let mut attributes = port.attributes.clone();
         attributes.extend(update.attributes.clone());
         check_security(&attributes)?;
         let update = PortUpdate {
@@ -96,12 +90,23 @@ impl Resource for Ports {
             host: update.host.map(host).transpose()?,
             attributes: update.attributes,
         };
-        let port = state.store.update_port(id, update, can_bind(state)).await?;
-        Ok(show_all(state, vec![port]).await?.pop().unwrap_or_default())
+        Ok(port.update(write, update, &can_bind(state)).await?)
     }
 
-    async fn delete(state: &RestState, id: Uuid) -> Result<()> {
-        Ok(state.store.delete_port(PortId(id)).await?)
+    async fn delete(write: &mut Write<'_>, _state: &RestState, port: Port) -> Result<()> {
+        Ok(port.delete(write).await?)
+    }
+
+    async fn show(state: &RestState, ports: Vec<Port>) -> Result<Vec<Object>> {
+        let bound = ports.iter().filter(|port| port.is_bound());
+        let hosts: Vec<HostName> = bound.filter_map(|port| Some(port.binding.as_ref()?.host.clone())).collect();
+        let hosts = state.store.hosts_named(&hosts).await?;
+        let datapaths = hosts.into_iter().map(|mut host| {
+            let datapath = host.configurations.remove("datapath_type").unwrap_or_else(|| "system".into());
+            (host.name, datapath)
+        });
+        let datapaths: HashMap<HostName, Value> = datapaths.collect();
+        Ok(ports.into_iter().map(|port| show(port, &datapaths)).collect())
     }
 }
 
@@ -140,8 +145,8 @@ struct FixedIp {
     ip_address: Option<IpAddr>,
 }
 
-fn new(mut object: Object) -> Result<NewPort> {
-    let project_id = take_project(&mut object)?;
+fn new(mut object: Object, context: &Context) -> Result<NewPort> {
+    let project_id = take_project(context, &mut object)?;
     let create: Create = typed(object)?;
     check_security(&create.attributes)?;
     Ok(NewPort {
@@ -193,21 +198,8 @@ fn check_security(attributes: &Object) -> Result<()> {
     Ok(())
 }
 
-fn can_bind(state: &RestState) -> CanBind {
-    let hosts = state.hosts.clone();
-    Arc::new(move |host, tunnel_type| hosts.can_bind(host, tunnel_type))
-}
-
-async fn show_all(state: &RestState, ports: Vec<Port>) -> Result<Vec<Object>> {
-    let bound = ports.iter().filter(|port| port.is_bound());
-    let hosts: Vec<HostName> = bound.filter_map(|port| Some(port.binding.as_ref()?.host.clone())).collect();
-    let hosts = state.store.hosts_named(&hosts).await?;
-    let datapaths = hosts.into_iter().map(|mut host| {
-        let datapath = host.configurations.remove("datapath_type").unwrap_or_else(|| "system".into());
-        (host.name, datapath)
-    });
-    let datapaths: HashMap<HostName, Value> = datapaths.collect();
-    Ok(ports.into_iter().map(|port| show(port, &datapaths)).collect())
+fn can_bind(state: &RestState) -> impl Fn(&HostName, TunnelType) -> bool {
+    |host, tunnel_type| state.hosts.can_bind(host, tunnel_type)
 }
 
 fn show(port: Port, datapaths: &HashMap<HostName, Value>) -> Object {

@@ -3,31 +3,46 @@ use std::future::Future;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use store::{Filter, Stamp};
-use uuid::Uuid;
+use store::{Stamp, Stored, Write};
 
 use super::RestState;
+use super::context::Context;
 use super::error::{ApiError, Result};
 use super::table::{Object, Table};
 use super::time;
 
-/// What a resource adds to its table: how the store makes, changes and shows it. Objects come in parsed by the table.
+/// What a resource adds to its table: its rules, and how its objects become the store's and back.
+///
+/// Objects come in parsed by the table. What makes, changes and deletes runs in the one transaction of the request: what
+/// it reads there stays true until the commit, and an error undoes all of it.
 pub(crate) trait Resource: 'static {
     const TABLE: Table;
 
-    /// Those that match, oldest first.
-    fn list(state: &RestState, filter: Filter) -> impl Future<Output = Result<Vec<Object>>> + Send;
+    type Stored: Stored;
 
-    /// All or none.
-    fn create(state: &RestState, objects: Vec<Object>) -> impl Future<Output = Result<Vec<Object>>> + Send;
+    fn create(
+        write: &mut Write<'_>,
+        state: &RestState,
+        context: &Context,
+        object: Object,
+    ) -> impl Future<Output = Result<Self::Stored>> + Send;
 
-    fn update(state: &RestState, id: Uuid, changes: Object) -> impl Future<Output = Result<Object>> + Send;
+    fn update(
+        write: &mut Write<'_>,
+        state: &RestState,
+        before: Self::Stored,
+        changes: Object,
+    ) -> impl Future<Output = Result<Self::Stored>> + Send;
 
-    fn delete(state: &RestState, id: Uuid) -> impl Future<Output = Result<()>> + Send;
+    fn delete(
+        write: &mut Write<'_>,
+        state: &RestState,
+        before: Self::Stored,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Each as the API shows it; attributes left out have their defaults.
+    fn show(state: &RestState, stored: Vec<Self::Stored>) -> impl Future<Output = Result<Vec<Object>>> + Send;
 }
-
-/// The project of what is made without authentication (as Neutron's `noauth`).
-const NO_PROJECT: &str = "fake_project_id";
 
 /// Reads a parsed object as a typed one. The table has checked every value, so an error here is one that only the
 /// typed form knows of, such as a host name.
@@ -35,14 +50,14 @@ pub(crate) fn typed<T: DeserializeOwned>(object: Object) -> Result<T> {
     serde_json::from_value(Value::Object(object)).map_err(ApiError::invalid)
 }
 
-/// Takes `project_id`, which `tenant_id` is an older name of.
-pub(crate) fn take_project(object: &mut Object) -> Result<String> {
+/// Takes `project_id`, which `tenant_id` is an older name of; the caller's own if there is none.
+pub(crate) fn take_project(context: &Context, object: &mut Object) -> Result<String> {
     let mut take = |name| object.remove(name).and_then(|value| value.as_str().map(str::to_owned));
     match (take("project_id"), take("tenant_id")) {
         (Some(project), Some(tenant)) if project != tenant => {
             Err(ApiError::bad_request("'project_id' and 'tenant_id' do not match"))
         }
-        (project, tenant) => Ok(project.or(tenant).unwrap_or_else(|| NO_PROJECT.to_owned())),
+        (project, tenant) => Ok(project.or(tenant).unwrap_or_else(|| context.project_id.clone())),
     }
 }
 

@@ -4,10 +4,11 @@ use ipnet::IpNet;
 use model::{NetworkId, SubnetId};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use store::{Column, Filter, NewSubnet, Range, Subnet, SubnetUpdate};
+use store::{Column, NewSubnet, Range, Subnet, SubnetUpdate, Write};
 use uuid::Uuid;
 
 use super::RestState;
+use super::context::Context;
 use super::error::{ApiError, Result};
 use super::kind::{Key, Kind};
 use super::resource::{Resource, nullable, show_common, take_project, typed};
@@ -25,6 +26,8 @@ const ROUTE: &[Key] = &[
 const IPV6_MODES: &[&str] = &["dhcpv6-stateful"];
 
 impl Resource for Subnets {
+    type Stored = Subnet;
+
     const TABLE: Table = Table {
         singular: "subnet",
         plural: "subnets",
@@ -55,30 +58,26 @@ impl Resource for Subnets {
         ],
     };
 
-    async fn list(state: &RestState, filter: Filter) -> Result<Vec<Object>> {
-        Ok(state.store.subnets(&filter).await?.into_iter().map(show).collect())
+    async fn create(write: &mut Write<'_>, _state: &RestState, context: &Context, object: Object) -> Result<Subnet> {
+        Ok(Subnet::create(write, new(object, context)?).await?)
     }
 
-    async fn create(state: &RestState, objects: Vec<Object>) -> Result<Vec<Object>> {
-        let subnets = objects.into_iter().map(new).collect::<Result<Vec<_>>>()?;
-        Ok(state.store.create_subnets(subnets).await?.into_iter().map(show).collect())
-    }
-
-    async fn update(state: &RestState, id: Uuid, changes: Object) -> Result<Object> {
+    async fn update(write: &mut Write<'_>, _state: &RestState, subnet: Subnet, changes: Object) -> Result<Subnet> {
         let Update { name, gateway_ip, enable_dhcp, allocation_pools, attributes } = typed(changes)?;
-        let id = SubnetId(id);
-        let subnet = state.store.subnets(&Filter::by_id(id.0)).await?.pop();
-        let cidr = subnet.ok_or(store::Error::SubnetNotFound(id))?.cidr;
         if let Some(Some(gateway)) = gateway_ip {
-            check_gateway(&cidr, gateway)?;
+            check_gateway(&subnet.cidr, gateway)?;
         }
-        let allocation_pools = allocation_pools.map(|pools| check_pools(&cidr, pools)).transpose()?;
+        let allocation_pools = allocation_pools.map(|pools| check_pools(&subnet.cidr, pools)).transpose()?;
         let update = SubnetUpdate { name, gateway_ip, enable_dhcp, allocation_pools, attributes };
-        Ok(show(state.store.update_subnet(id, update).await?))
+        Ok(subnet.update(write, update).await?)
     }
 
-    async fn delete(state: &RestState, id: Uuid) -> Result<()> {
-        Ok(state.store.delete_subnet(SubnetId(id)).await?)
+    async fn delete(write: &mut Write<'_>, _state: &RestState, subnet: Subnet) -> Result<()> {
+        Ok(subnet.delete(write).await?)
+    }
+
+    async fn show(_state: &RestState, subnets: Vec<Subnet>) -> Result<Vec<Object>> {
+        Ok(subnets.into_iter().map(show).collect())
     }
 }
 
@@ -113,8 +112,8 @@ struct Pool {
     end: IpAddr,
 }
 
-fn new(mut object: Object) -> Result<NewSubnet> {
-    let project_id = take_project(&mut object)?;
+fn new(mut object: Object, context: &Context) -> Result<NewSubnet> {
+    let project_id = take_project(context, &mut object)?;
     let create: Create = typed(object)?;
     check_cidr(&create)?;
     let gateway_ip = match create.gateway_ip {

@@ -5,7 +5,7 @@ use model::TunnelType;
 use proptest::prelude::*;
 use store::{Error, FixedIpChoice, SubnetUpdate};
 
-use crate::support::{network, never, new_port, open, subnet};
+use crate::support::{create_ports, delete_port, network, never, new_port, open, subnet, update_subnet};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -54,7 +54,7 @@ async fn follow_steps(steps: Vec<Step>) {
     for step in steps {
         let taken: BTreeSet<IpAddr> = ports.iter().map(|(_, ip)| *ip).collect();
         match step {
-            Step::Any => match store.create_ports(vec![new_port(network, None, None)], never()).await {
+            Step::Any => match create_ports(&store, vec![new_port(network, None, None)], never()).await {
                 Ok(made) => {
                     let given = made[0].fixed_ips[0].ip;
                     assert!(pool.contains(&given) && !taken.contains(&given), "{given} of {pool:?}, {taken:?} taken");
@@ -65,7 +65,7 @@ async fn follow_steps(steps: Vec<Step>) {
             },
             Step::Exactly(last) => {
                 let choice = vec![FixedIpChoice::Exactly(ip(last), Some(subnet))];
-                match store.create_ports(vec![new_port(network, None, Some(choice))], never()).await {
+                match create_ports(&store, vec![new_port(network, None, Some(choice))], never()).await {
                     Ok(made) => {
                         assert!((1..15).contains(&last) && !taken.contains(&ip(last)), "{last}");
                         ports.push((made[0].id, ip(last)));
@@ -77,13 +77,13 @@ async fn follow_steps(steps: Vec<Step>) {
             }
             Step::Delete(index) if !ports.is_empty() => {
                 let (port, _) = ports.remove(index % ports.len());
-                store.delete_port(port).await.unwrap();
+                delete_port(&store, port).await.unwrap();
             }
             Step::Delete(_) => {}
             Step::Pool(first, last) => {
                 let update =
                     SubnetUpdate { allocation_pools: Some(vec![(ip(first), ip(last))]), ..SubnetUpdate::default() };
-                store.update_subnet(subnet, update).await.unwrap();
+                update_subnet(&store, subnet, update).await.unwrap();
                 pool = (first..=last).map(ip).collect();
             }
         }

@@ -1,8 +1,10 @@
 use model::{Change, Committed, Generation, PortStatus, Revision, TunnelType};
-use store::{NetworkUpdate, Store, WiredReport};
+use store::{NetworkUpdate, Port, Store, WiredReport};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::support::{always, host, network, never, new_port, open, registration, subnet};
+use crate::support::{
+    always, create_ports, delete_port, host, network, never, new_port, open, registration, subnet, update_network,
+};
 
 fn drain(receiver: &mut UnboundedReceiver<Committed>) -> Vec<Committed> {
     std::iter::from_fn(|| receiver.try_recv().ok()).collect()
@@ -28,9 +30,9 @@ async fn one_who_follows_in_the_midst_of_writes_misses_nothing() {
     subnet(&store, network, "10.0.0.0/16").await;
     let writer = |store: Store| async move {
         for _ in 0..50 {
-            let port = store.create_ports(vec![new_port(network, Some("h1"), None)], always()).await.unwrap();
+            let port = create_ports(&store, vec![new_port(network, Some("h1"), None)], always()).await.unwrap();
             if port[0].mac.0[5] % 3 == 0 {
-                store.delete_port(port[0].id).await.unwrap();
+                delete_port(&store, port[0].id).await.unwrap();
             }
         }
     };
@@ -71,10 +73,10 @@ async fn revisions_and_epoch_outlive_the_process_and_nothing_new_is_no_revision(
     assert_eq!((store.revision(), drain(&mut receiver)), (revision, vec![]));
     // a new name is a revision, but nothing that hosts must know
     let update = NetworkUpdate { name: Some("new".to_owned()), ..NetworkUpdate::default() };
-    store.update_network(network, update).await.unwrap();
+    update_network(&store, network, update).await.unwrap();
     assert_eq!(drain(&mut receiver), [Committed { revision: revision.next(), changes: vec![] }]);
     let update = NetworkUpdate { mtu: Some(1000), ..NetworkUpdate::default() };
-    store.update_network(network, update).await.unwrap();
+    update_network(&store, network, update).await.unwrap();
     assert!(matches!(drain(&mut receiver)[..], [Committed { ref changes, .. }] if changes.len() == 1));
 }
 
@@ -86,11 +88,11 @@ async fn a_failed_write_is_no_revision_and_leaves_nothing() {
     let (state, mut receiver) = store.follow().await.unwrap();
     // two addresses for three ports
     let three = (0..3).map(|_| new_port(network, None, None)).collect();
-    assert!(matches!(store.create_ports(three, never()).await, Err(store::Error::NoFreeIp(_))));
+    assert!(matches!(create_ports(&store, three, never()).await, Err(store::Error::NoFreeIp(_))));
     assert_eq!(store.revision(), state.revision);
     assert_eq!(ports(&store.load().await.unwrap(), &drain(&mut receiver)), []);
     let two = (0..2).map(|_| new_port(network, None, None)).collect();
-    assert_eq!(store.create_ports(two, never()).await.unwrap().len(), 2);
+    assert_eq!(create_ports(&store, two, never()).await.unwrap().len(), 2);
 }
 
 #[tokio::test]
@@ -99,12 +101,12 @@ async fn a_caller_that_goes_away_does_not_part_a_commit_from_its_announcement() 
     let network = network(&store, TunnelType::Vxlan).await;
     let (state, mut receiver) = store.follow().await.unwrap();
     for _ in 0..50 {
-        let call = store.create_ports(vec![new_port(network, None, None)], never());
+        let call = create_ports(&store, vec![new_port(network, None, None)], never());
         // polled once, then dropped
         let _ = tokio::time::timeout(std::time::Duration::ZERO, call).await;
     }
     // the next write waits for those that are under way
-    store.create_ports(vec![new_port(network, None, None)], never()).await.unwrap();
+    create_ports(&store, vec![new_port(network, None, None)], never()).await.unwrap();
     let commits = drain(&mut receiver);
     assert_eq!(commits.len(), 51, "the calls that nobody waited for were carried out");
     let now = store.load().await.unwrap();
@@ -119,8 +121,8 @@ async fn reports_count_only_for_the_binding_that_they_are_of() {
     subnet(&store, network, "10.0.0.0/24").await;
     subnet(&store, network, "2001:db8::/64").await;
     let made = vec![new_port(network, Some("h1"), None), new_port(network, None, None)];
-    let made = store.create_ports(made, always()).await.unwrap();
-    let mut stored = store.ports(&store::Filter::default()).await.unwrap();
+    let made = create_ports(&store, made, always()).await.unwrap();
+    let mut stored = store.list::<Port>(&store::Filter::default()).await.unwrap();
     stored.sort_by_key(|port| made.iter().position(|one| one.id == port.id));
     assert_eq!(stored, made, "what is returned is what is stored");
     let (bound, unbound) = (made[0].id, made[1].id);
@@ -134,6 +136,6 @@ async fn reports_count_only_for_the_binding_that_they_are_of() {
 
     assert_eq!(store.record(vec![report(bound, 1)], vec![(bound, PortStatus::Active)]).await.unwrap(), []);
     assert_eq!(store.revision(), revision.next(), "one transaction");
-    let port = store.ports(&store::Filter::by_id(bound.0)).await.unwrap().pop().unwrap();
+    let port = store.list::<Port>(&store::Filter::by_id(bound.0)).await.unwrap().pop().unwrap();
     assert_eq!((port.wired, port.status), (true, PortStatus::Active));
 }

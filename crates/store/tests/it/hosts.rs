@@ -1,7 +1,7 @@
 use model::{Change, Generation, TunnelType};
-use store::{Error, Filter, VifType};
+use store::{Error, Filter, Port, VifType};
 
-use crate::support::{host, network, never, new_port, open, registration};
+use crate::support::{create_ports, delete_host, host, network, never, new_port, open, registration};
 
 #[tokio::test]
 async fn an_endpoint_belongs_to_one_host() {
@@ -17,7 +17,7 @@ async fn an_endpoint_belongs_to_one_host() {
     assert!(matches!(store.register_host(registration("h2", "10.0.0.9")).await, Err(Error::EndpointInUse { .. })));
     // and so does its deletion
     let (_, mut commits) = store.follow().await.unwrap();
-    store.delete_agent(first.id).await.unwrap();
+    delete_host(&store, first.id).await.unwrap();
     assert_eq!(commits.recv().await.unwrap().changes, [Change::HostDeleted(host("h1"))]);
     store.register_host(registration("h2", "10.0.0.9")).await.unwrap();
 }
@@ -28,7 +28,7 @@ async fn waiting_ports_are_bound_when_a_host_comes_that_serves_them() {
     let (vxlan, gre) = (network(&store, TunnelType::Vxlan).await, network(&store, TunnelType::Gre).await);
     let new =
         vec![new_port(vxlan, Some("h1"), None), new_port(gre, Some("h1"), None), new_port(vxlan, Some("h2"), None)];
-    let made = store.create_ports(new, never()).await.unwrap();
+    let made = create_ports(&store, new, never()).await.unwrap();
     assert!(made.iter().all(|port| port.binding.as_ref().unwrap().vif_type == VifType::BindingFailed));
     assert!(made.iter().all(|port| port.to_model().binding.is_none()));
 
@@ -37,7 +37,7 @@ async fn waiting_ports_are_bound_when_a_host_comes_that_serves_them() {
     let revision = store.revision();
     assert_eq!(store.bind_pending(host("h1")).await.unwrap(), [made[0].id]);
     assert_eq!(store.revision(), revision.next());
-    let port = store.ports(&Filter::by_id(made[0].id.0)).await.unwrap().pop().unwrap();
+    let port = store.list::<Port>(&Filter::by_id(made[0].id.0)).await.unwrap().pop().unwrap();
     assert_eq!(port.binding.unwrap().vif_type, VifType::Ovs);
     assert_eq!(port.generation, Generation(2));
     assert_eq!(store.bind_pending(host("h1")).await.unwrap(), []);

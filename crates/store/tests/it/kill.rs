@@ -7,10 +7,10 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use model::TunnelType;
-use store::{Filter, Store};
+use store::{Filter, Port, Store};
 use uuid::Uuid;
 
-use crate::support::{network, never, new_port, subnet};
+use crate::support::{create_ports, delete_port, network, never, new_port, subnet};
 
 const ROUNDS: usize = 6;
 /// Set in the child: the database that it is to write to.
@@ -26,9 +26,9 @@ async fn write_until_killed() {
     let network = network(&store, TunnelType::Gre).await;
     subnet(&store, network, "10.0.0.0/16").await;
     loop {
-        let made = store.create_ports(vec![new_port(network, None, None)], never()).await.unwrap();
+        let made = create_ports(&store, vec![new_port(network, None, None)], never()).await.unwrap();
         if made[0].mac.0[5] % 4 == 0 {
-            store.delete_port(made[0].id).await.unwrap();
+            delete_port(&store, made[0].id).await.unwrap();
         } else {
             println!("acknowledged {}", made[0].id);
         }
@@ -89,7 +89,7 @@ async fn check(path: &Path, revisions: &BTreeSet<u64>, acknowledged: &BTreeSet<U
     let store = Store::open(path).await.unwrap();
     store.check_integrity().await.unwrap();
     assert!(store.revision().0 >= *revisions.last().unwrap());
-    let ports = store.ports(&Filter::default()).await.unwrap();
+    let ports = store.list::<Port>(&Filter::default()).await.unwrap();
     let present: BTreeSet<Uuid> = ports.iter().map(|port| port.id.0).collect();
     assert!(acknowledged.is_subset(&present), "{:?} are lost", acknowledged.difference(&present));
     // nothing half-written: every port has its address, and no address is had twice

@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use model::{HostName, NetworkId, PortId, SubnetId, TunnelType};
 use store::{
-    Attributes, CanBind, FixedIpChoice, HostRegistration, KeyChoice, NewNetwork, NewPort, NewSubnet, Store,
-    default_pools,
+    Attributes, CanBind, FixedIpChoice, Host, HostRegistration, KeyChoice, Network, NetworkUpdate, NewNetwork, NewPort,
+    NewSubnet, Port, Result, Store, Subnet, SubnetUpdate, default_pools,
 };
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -41,7 +41,8 @@ pub(crate) async fn network(store: &Store, tunnel_type: TunnelType) -> NetworkId
         key: KeyChoice::From(1..=1000),
         attributes: Attributes::new(),
     };
-    store.create_networks(vec![new]).await.unwrap().pop().unwrap().id
+    let made: Result<Network> = store.write(|write| Box::pin(Network::create(write, new))).await;
+    made.unwrap().id
 }
 
 pub(crate) async fn subnet(store: &Store, network_id: NetworkId, cidr: &str) -> SubnetId {
@@ -57,7 +58,8 @@ pub(crate) async fn subnet(store: &Store, network_id: NetworkId, cidr: &str) -> 
         allocation_pools: default_pools(&cidr, None),
         attributes: Attributes::new(),
     };
-    store.create_subnets(vec![new]).await.unwrap().pop().unwrap().id
+    let made: Result<Subnet> = store.write(|write| Box::pin(Subnet::create(write, new))).await;
+    made.unwrap().id
 }
 
 pub(crate) fn new_port(network_id: NetworkId, host: Option<&str>, fixed_ips: Option<Vec<FixedIpChoice>>) -> NewPort {
@@ -76,10 +78,49 @@ pub(crate) fn new_port(network_id: NetworkId, host: Option<&str>, fixed_ips: Opt
     }
 }
 
-pub(crate) fn always() -> CanBind {
+/// Makes all of them or none.
+pub(crate) async fn create_ports(
+    store: &Store,
+    ports: Vec<NewPort>,
+    can_bind: Arc<CanBind<'static>>,
+) -> Result<Vec<Port>> {
+    store
+        .write(move |write| {
+            Box::pin(async move {
+                let mut made = Vec::new();
+                for port in ports {
+                    made.push(Port::create(write, port, can_bind.as_ref()).await?);
+                }
+                Ok(made)
+            })
+        })
+        .await
+}
+
+pub(crate) async fn delete_port(store: &Store, id: PortId) -> Result<()> {
+    store.write(move |write| Box::pin(async move { write.get::<Port>(id.0).await?.delete(write).await })).await
+}
+
+pub(crate) async fn update_network(store: &Store, id: NetworkId, update: NetworkUpdate) -> Result<Network> {
+    store
+        .write(move |write| Box::pin(async move { write.get::<Network>(id.0).await?.update(write, update).await }))
+        .await
+}
+
+pub(crate) async fn update_subnet(store: &Store, id: SubnetId, update: SubnetUpdate) -> Result<Subnet> {
+    store
+        .write(move |write| Box::pin(async move { write.get::<Subnet>(id.0).await?.update(write, update).await }))
+        .await
+}
+
+pub(crate) async fn delete_host(store: &Store, id: Uuid) -> Result<()> {
+    store.write(move |write| Box::pin(async move { write.get::<Host>(id).await?.delete(write).await })).await
+}
+
+pub(crate) fn always() -> Arc<CanBind<'static>> {
     Arc::new(|_, _| true)
 }
 
-pub(crate) fn never() -> CanBind {
+pub(crate) fn never() -> Arc<CanBind<'static>> {
     Arc::new(|_, _| false)
 }
