@@ -1,9 +1,9 @@
 //! Logging to stderr, for the daemons.
 
-use std::io::IsTerminal as _;
-
 use anyhow::anyhow;
 use tracing_subscriber::EnvFilter;
+
+use crate::terminal;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Logging {
@@ -28,7 +28,7 @@ impl Logging {
         let log = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(std::io::stderr)
-            .with_ansi(std::io::stderr().is_terminal());
+            .with_ansi(terminal::colours(&std::io::stderr()));
         match self.format {
             Format::Text => log.try_init(),
             Format::Json => log.json().try_init(),

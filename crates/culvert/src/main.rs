@@ -4,6 +4,7 @@ mod cli;
 mod logging;
 mod settings;
 mod signals;
+mod terminal;
 
 use std::process::ExitCode;
 
@@ -13,13 +14,6 @@ use clap::Parser;
 async fn main() -> ExitCode {
     match cli::Cli::parse().run().await {
         Ok(code) => code,
-        Err(error) => {
-            eprint!("error: {error}");
-            for cause in error.chain().skip(1) {
-                eprint!("\n  caused by: {cause}");
-            }
-            eprintln!();
-            ExitCode::FAILURE
-        }
+        Err(error) => cli::exit::report(&error),
     }
 }

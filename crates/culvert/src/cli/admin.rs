@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
-use reqwest::{Client, RequestBuilder, Response};
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use server::admin::report::Refusal;
+
+use super::exit::Failure;
 
 /// What every verb that asks the server takes.
 #[derive(Debug, clap::Args)]
@@ -12,15 +14,6 @@ pub(crate) struct Socket {
     /// The server's admin socket, in its run directory
     #[arg(long, value_name = "PATH", env = "CULVERT_SOCKET", default_value = "/run/culvert/server.sock")]
     socket: PathBuf,
-}
-
-/// How a verb prints.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Output {
-    /// For people
-    Table,
-    /// For programs
-    Json,
 }
 
 impl Socket {
@@ -38,10 +31,7 @@ impl Socket {
         let sent = request(&client).send().await;
         let answer = match sent {
             Ok(answer) => answer,
-            Err(error) if error.is_connect() => bail!(
-                "no server answers at {}: start one with `culvert server`, or name its socket with --socket",
-                self.socket.display()
-            ),
+            Err(error) if error.is_connect() => return Err(self.unreachable().into()),
             Err(error) => return Err(error).context("the server did not answer"),
         };
         if answer.status().is_success() {
@@ -49,9 +39,21 @@ impl Socket {
         }
         let status = answer.status();
         match answer.json::<Refusal>().await {
-            Ok(refusal) => bail!("{}", refusal.error),
+            Ok(Refusal { error }) => match status {
+                StatusCode::NOT_FOUND => Err(Failure::NotFound { what: error, hint: None }.into()),
+                StatusCode::CONFLICT => Err(Failure::Refused { why: error, hint: None }.into()),
+                StatusCode::GATEWAY_TIMEOUT => Err(Failure::TimedOut { what: error, hint: None }.into()),
+                _ => bail!("{error}"),
+            },
             Err(_) => bail!("the server answered {status}: is this its admin socket?"),
         }
+    }
+
+    fn unreachable(&self) -> Failure {
+        let hint =
+            "start one with `culvert server`, or name its socket with --socket; it takes the server's user or root";
+        let what = format!("no server answers at {}", self.socket.display());
+        Failure::Unreachable { what, hint: Some(hint.to_owned()) }
     }
 }
 

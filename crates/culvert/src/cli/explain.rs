@@ -6,13 +6,19 @@ use model::{HostName, Segment, TunnelType};
 use server::admin::report::{ExplainDrop, Explanation};
 
 use super::admin::Socket;
+use super::output::Output;
 
 /// Say why something happens
 #[derive(Debug, clap::Subcommand)]
+#[command(after_help = "\
+Example:
+  culvert explain drop --host compute1 --tunnel vxlan --key 6")]
 pub(crate) enum Verb {
     /// Why a host drops frames that come in over a tunnel with some key
-    ///
-    /// Example: culvert explain drop --host compute1 --tunnel vxlan --key 6
+    #[command(after_help = "\
+Examples:
+  culvert explain drop --host compute1 --tunnel vxlan --key 6
+  culvert explain drop --host compute1 --tunnel gre --key 6 --from 10.0.1.39")]
     Drop(Drop),
 }
 
@@ -31,16 +37,18 @@ pub(crate) struct Drop {
     #[arg(long, value_name = "ENDPOINT")]
     from: Option<IpAddr>,
     #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
     socket: Socket,
 }
 
 impl Verb {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
-        let Verb::Drop(Drop { host, tunnel, key, from, socket }) = self;
+        let Verb::Drop(Drop { host, tunnel, key, from, output, socket }) = self;
         let Segment { tunnel_type, key } = Segment::new(tunnel, key.into())?;
         let answer = socket.post("/explain/drop", &ExplainDrop { host, tunnel_type, key, from }).await?;
-        let Explanation { explanation } = answer.json().await.context("the server's answer is not an explanation")?;
-        println!("{explanation}");
+        let answer: Explanation = answer.json().await.context("the server's answer is not an explanation")?;
+        output.print(&serde_json::to_value(&answer)?, |_| answer.explanation.clone())?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -2,11 +2,13 @@ use std::fmt::Display;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use comfy_table::Table;
-use comfy_table::presets::NOTHING;
+use serde_json::Value;
 use server::admin::report::{Host, Network, Port, Problem, Status};
 
-use super::admin::{Output, Socket};
+use super::admin::Socket;
+use super::output::Output;
+use super::table::Table;
+use crate::terminal::Screen;
 
 /// Show hosts (alive, endpoint, revision, lag), networks and ports
 #[derive(Debug, clap::Args)]
@@ -15,8 +17,7 @@ Examples:
   culvert status
   culvert status -o json | jq '.ports[] | select(.status != \"ACTIVE\")'")]
 pub(crate) struct Args {
-    /// How to print
-    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    #[command(flatten)]
     output: Output,
     #[command(flatten)]
     socket: Socket,
@@ -24,26 +25,15 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
-        let answer = self.socket.get("/status", &[]).await?.text().await.context("the server's answer broke off")?;
-        match self.output {
-            Output::Json => println!("{answer}"),
-            Output::Table => {
-                println!("{}", tables(&serde_json::from_str(&answer).context("the server's answer is not a status")?));
-            }
-        }
+        let answer: Value =
+            self.socket.get("/status", &[]).await?.json().await.context("the server's answer broke off")?;
+        let report: Status = serde_json::from_value(answer.clone()).context("the server's answer is not a status")?;
+        self.output.print(&answer, |screen| tables(&report, screen))?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn tables(report: &Status) -> String {
-    let hosts = table(
-        ["HOST", "ALIVE", "ENDPOINT", "TUNNELS", "REVISION", "LAG", "NETWORKS"],
-        report.hosts.iter().map(host_row),
-    );
-    let networks =
-        table(["NETWORK", "NAME", "SEGMENT", "MTU", "PORTS", "HOSTS"], report.networks.iter().map(network_row));
-    let ports =
-        table(["PORT", "NAME", "MAC", "FIXED IPS", "HOST", "PLUGGED", "STATUS"], report.ports.iter().map(port_row));
+fn tables(report: &Status, screen: &Screen) -> String {
     let of_hosts = report.hosts.iter().flat_map(|host| {
         host.problems
             .iter()
@@ -54,10 +44,21 @@ fn tables(report: &Status) -> String {
             .iter()
             .map(move |Problem { about, reason }| [about.clone(), format!("port {}: {reason}", port.id)])
     });
-    let problems = table(["HOST", "PROBLEM"], of_hosts.chain(of_ports));
+    let tables = [
+        Table::new(
+            ["HOST", "ALIVE", "ENDPOINT", "TUNNELS", "REVISION", "LAG", "NETWORKS"],
+            report.hosts.iter().map(host_row),
+        ),
+        Table::new(["NETWORK", "NAME", "SEGMENT", "MTU", "PORTS", "HOSTS"], report.networks.iter().map(network_row)),
+        Table::new(
+            ["PORT", "NAME", "MAC", "FIXED IPS", "HOST", "PLUGGED", "STATUS"],
+            report.ports.iter().map(port_row),
+        ),
+        Table::new(["HOST", "PROBLEM"], of_hosts.chain(of_ports)),
+    ];
     let server = format!("{}, revision {}", report.server.software, report.server.revision);
-    let parts = [server, hosts, networks, ports, problems];
-    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")
+    let shown = tables.iter().filter(|table| !table.is_empty()).map(|table| table.render(screen));
+    std::iter::once(server).chain(shown).collect::<Vec<_>>().join("\n\n")
 }
 
 fn host_row(host: &Host) -> [String; 7] {
@@ -115,14 +116,4 @@ fn list<T: Display>(items: &[T]) -> String {
         return "-".to_owned();
     }
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-}
-
-/// Nothing at all if there are no rows.
-fn table<const N: usize>(header: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
-    let mut table = Table::new();
-    table.load_style(NOTHING).set_header(header).add_rows(rows);
-    if table.is_empty() {
-        return String::new();
-    }
-    table.trim_fmt()
 }

@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -7,19 +6,24 @@ use futures::StreamExt as _;
 use model::HostName;
 use serde_json::Value;
 
-use super::admin::{Output, Socket};
+use super::admin::Socket;
+use super::output::{Format, Output, print};
+use super::yaml;
 
 /// Print live what is sent to a host, in Neutron's form
 ///
-/// add_fdb_entries, remove_fdb_entries and update_fdb_entries, as Neutron's l2population sends them. Ends with Ctrl-C.
-/// Example: culvert watch --host compute1
+/// add_fdb_entries, remove_fdb_entries and update_fdb_entries, as Neutron's l2population sends them: as json one a line, as
+/// yaml one a document. Ends with Ctrl-C.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  culvert watch --host compute1
+  culvert watch --host compute1 -o json | jq .method")]
 pub(crate) struct Args {
     /// The host to watch
     #[arg(long)]
     host: HostName,
-    /// How to print; json is one notification a line
-    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    #[command(flatten)]
     output: Output,
     #[command(flatten)]
     socket: Socket,
@@ -46,12 +50,12 @@ impl Args {
         if line.is_empty() {
             return Ok(());
         }
-        let text = match self.output {
-            Output::Json => line.to_owned(),
-            Output::Table => readable(&serde_json::from_str(line).context("the server sent a line that is not JSON")?),
-        };
-        let mut out = std::io::stdout().lock();
-        writeln!(out, "{text}").and_then(|()| out.flush()).context("cannot print")
+        let notification = || serde_json::from_str(line).context("the server sent a line that is not JSON");
+        print(&match self.output.format {
+            Format::Json => line.to_owned(),
+            Format::Yaml => format!("---\n{}", yaml::of(&notification()?)),
+            Format::Table => readable(&notification()?),
+        })
     }
 }
 

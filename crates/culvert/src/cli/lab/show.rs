@@ -1,8 +1,9 @@
 //! What `culvert lab` prints.
 
-use comfy_table::Table;
-use comfy_table::presets::NOTHING;
 use lab::{Lab, Process, SERVER_ADDRESS};
+
+use crate::cli::table::Table;
+use crate::terminal::Screen;
 
 /// Progress of the lab as plain lines on standard error; `RUST_LOG=lab=debug` shows more.
 pub(crate) fn log_progress() {
@@ -15,29 +16,31 @@ pub(crate) fn log_progress() {
 /// A table of the nodes, one of the VMs if there are any.
 pub(crate) fn status(lab: &Lab) -> Result<String, lab::Error> {
     let processes = lab.processes()?;
-    let mut nodes = table(["NODE", "NAMESPACE", "ENDPOINT", "MANAGEMENT", "PROCESSES"]);
-    for host in lab.hosts() {
-        let (endpoint, management) = (host.endpoint().to_string(), host.management().to_string());
-        nodes.add_row([host.name(), host.namespace(), &endpoint, &management, &running(&processes, host.name())]);
-    }
+    let row = |name: &str, namespace: &str, endpoint: String, management: String| {
+        [name.to_owned(), namespace.to_owned(), endpoint, management, running(&processes, name)]
+    };
+    let hosts = lab
+        .hosts()
+        .into_iter()
+        .map(|host| row(host.name(), host.namespace(), host.endpoint().to_string(), host.management().to_string()));
     let (server, switch) = (lab.server(), lab.switch());
-    let management = SERVER_ADDRESS.to_string();
-    nodes.add_row([server.name(), server.namespace(), "-", &management, &running(&processes, server.name())]);
-    nodes.add_row([switch.name(), switch.namespace(), "-", "-", &running(&processes, switch.name())]);
-
-    let mut text = nodes.to_string();
+    let others = [
+        row(server.name(), server.namespace(), "-".to_owned(), SERVER_ADDRESS.to_string()),
+        row(switch.name(), switch.namespace(), "-".to_owned(), "-".to_owned()),
+    ];
+    let nodes = Table::new(["NODE", "NAMESPACE", "ENDPOINT", "MANAGEMENT", "PROCESSES"], hosts.chain(others));
     let vms = lab.vms()?;
-    if !vms.is_empty() {
-        let mut table = table(["VM", "HOST", "INTERFACE", "PORT", "MAC", "ADDRESSES"]);
-        for vm in vms {
-            let spec = vm.spec();
-            let addresses: Vec<String> = spec.addresses.iter().map(ToString::to_string).collect();
-            let (port, mac, tap) = (spec.port.to_string(), spec.mac.to_string(), vm.tap());
-            table.add_row([spec.name.as_str(), vm.host().as_str(), &tap, &port, &mac, &addresses.join(" ")]);
-        }
-        text = format!("{text}\n\n{table}");
-    }
-    Ok(text)
+    let vms = vms.iter().map(|vm| {
+        let spec = vm.spec();
+        let addresses: Vec<String> = spec.addresses.iter().map(ToString::to_string).collect();
+        let (port, mac) = (spec.port.to_string(), spec.mac.to_string());
+        [spec.name.to_string(), vm.host().to_string(), vm.tap(), port, mac, addresses.join(" ")]
+    });
+    let vms = Table::new(["VM", "HOST", "INTERFACE", "PORT", "MAC", "ADDRESSES"], vms);
+    let screen = Screen::of_stdout();
+    let tables = [nodes, vms];
+    let shown = tables.iter().filter(|table| !table.is_empty()).map(|table| table.render(&screen));
+    Ok(shown.collect::<Vec<_>>().join("\n\n"))
 }
 
 /// `ovsdb-server 4711, ovs-vswitchd ended`.
@@ -48,10 +51,4 @@ fn running(processes: &[Process], node: &str) -> String {
     });
     let shown: Vec<String> = shown.collect();
     if shown.is_empty() { "-".to_owned() } else { shown.join(", ") }
-}
-
-fn table<const N: usize>(header: [&str; N]) -> Table {
-    let mut table = Table::new();
-    table.load_style(NOTHING).set_header(header);
-    table
 }

@@ -1,0 +1,160 @@
+//! The way of the operator's verbs to the server's REST API, the OpenStack Networking API v2.0.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use reqwest::{Client, Method, StatusCode};
+use serde_json::{Map, Value, json};
+
+use super::exit::Failure;
+
+/// What every verb that uses the REST API takes.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Server {
+    /// The server's REST API
+    #[arg(long, value_name = "URL", env = "CULVERT_SERVER", default_value = "http://127.0.0.1:9696")]
+    server: String,
+}
+
+/// An object of the API: attribute → value.
+pub(crate) type Object = Map<String, Value>;
+
+#[derive(Debug)]
+pub(crate) struct Rest {
+    client: Client,
+    base: String,
+}
+
+const CONNECT: Duration = Duration::from_secs(5);
+/// Far longer than the server takes, for the longest list too.
+const ANSWER: Duration = Duration::from_mins(1);
+
+/// What to do about an error, by Neutron's name of it.
+const HINTS: [(&str, &str); 12] = [
+    ("NetworkNotFound", "`culvert network list` shows those that there are"),
+    ("SubnetNotFound", "`culvert subnet list` shows those that there are"),
+    ("PortNotFound", "`culvert port list` shows those that there are"),
+    ("AgentNotFound", "`culvert host list` shows those that there are"),
+    ("NetworkInUse", "`culvert port list --network NETWORK` shows its ports"),
+    ("SubnetInUse", "`culvert port list --fixed-ip subnet=SUBNET` shows the ports that have an address of it"),
+    ("AgentInUse", "stop the agent on that host first; it counts as alive for some seconds after that"),
+    ("TunnelIdInUse", "leave --key out to get a free one; `culvert network list` shows which are taken"),
+    ("MacAddressInUse", "leave --mac out to get a free one"),
+    ("IpAddressAlreadyAllocated", "`culvert port list --fixed-ip ip-address=ADDRESS` shows which port has it"),
+    ("IpAddressGenerationFailure", "delete ports, or widen the pools: `culvert subnet set --allocation-pool`"),
+    ("NoNetworkAvailable", "the server's settings gre-keys and vxlan-keys say from which keys it chooses"),
+];
+
+impl Server {
+    pub(crate) fn connect(&self) -> anyhow::Result<Rest> {
+        let url = self.server.trim_end_matches('/').trim_end_matches("/v2.0");
+        let base = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
+        if !base.starts_with("http://") {
+            bail!("{base}: the server speaks plain HTTP only, so its URL begins with http://");
+        }
+        // The server is in the operator's own network: a proxy of the surroundings does not lead to it.
+        let client = Client::builder().connect_timeout(CONNECT).timeout(ANSWER).no_proxy().build();
+        Ok(Rest { client: client.context("cannot make an HTTP client")?, base })
+    }
+}
+
+impl Rest {
+    /// All objects that the query selects.
+    pub(crate) async fn list(&self, plural: &str, query: &[(&str, &str)]) -> anyhow::Result<Vec<Object>> {
+        let mut answer = self.send(Method::GET, plural, query, None).await?;
+        let objects = answer.get_mut(plural).map(Value::take).unwrap_or_default();
+        serde_json::from_value(objects).with_context(|| format!("{} gave no list of {plural}", self.base))
+    }
+
+    pub(crate) async fn show(&self, (singular, plural): (&str, &str), id: &str) -> anyhow::Result<Object> {
+        self.one(Method::GET, singular, &format!("{plural}/{id}"), None).await
+    }
+
+    pub(crate) async fn create(&self, (singular, plural): (&str, &str), object: Object) -> anyhow::Result<Object> {
+        self.one(Method::POST, singular, plural, Some(object)).await
+    }
+
+    pub(crate) async fn update(
+        &self,
+        (singular, plural): (&str, &str),
+        id: &str,
+        changes: Object,
+    ) -> anyhow::Result<Object> {
+        self.one(Method::PUT, singular, &format!("{plural}/{id}"), Some(changes)).await
+    }
+
+    pub(crate) async fn delete(&self, plural: &str, id: &str) -> anyhow::Result<()> {
+        self.send(Method::DELETE, &format!("{plural}/{id}"), &[], None).await.map(drop)
+    }
+
+    /// About one object, in and out under its kind's name.
+    async fn one(&self, method: Method, singular: &str, path: &str, body: Option<Object>) -> anyhow::Result<Object> {
+        let body = body.map(|object| json!({ singular: object }));
+        let mut answer = self.send(method, path, &[], body).await?;
+        let object = answer.get_mut(singular).map(Value::take).unwrap_or_default();
+        serde_json::from_value(object).with_context(|| format!("{} gave no {singular}", self.base))
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, &str)],
+        body: Option<Value>,
+    ) -> anyhow::Result<Value> {
+        let mut request = self.client.request(method, format!("{}/v2.0/{path}", self.base)).query(query);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let exchange = async {
+            let answer = request.send().await?;
+            let status = answer.status();
+            answer.bytes().await.map(|body| (status, body))
+        };
+        let (status, body) = exchange.await.map_err(|error| self.lost(error))?;
+        if status.is_success() && body.is_empty() {
+            return Ok(Value::Null);
+        }
+        let Ok(body) = serde_json::from_slice::<Value>(&body) else {
+            bail!("{} answered {status} and no JSON: is this the REST API of a Culvert server?", self.base);
+        };
+        if status.is_success() { Ok(body) } else { Err(self.refusal(status, &body)) }
+    }
+
+    fn lost(&self, error: reqwest::Error) -> anyhow::Error {
+        if error.is_builder() {
+            return anyhow::Error::new(error).context(format!("{} is no URL of a server", self.base));
+        }
+        let why = if error.is_timeout() { "has not answered in time" } else { "cannot be reached" };
+        let hint =
+            "name the server with --server or CULVERT_SERVER; `culvert server` starts one, on loopback unless told";
+        let failure =
+            Failure::Unreachable { what: format!("the server at {} {why}", self.base), hint: Some(hint.to_owned()) };
+        // The innermost cause says it; those around it only name the request.
+        let mut cause: &dyn std::error::Error = &error;
+        while let Some(inner) = cause.source() {
+            cause = inner;
+        }
+        anyhow::anyhow!(cause.to_string()).context(failure)
+    }
+
+    /// The server's own words, what Neutron calls the error, and what to do about it.
+    fn refusal(&self, status: StatusCode, body: &Value) -> anyhow::Error {
+        let Some(error) = body.get("NeutronError") else {
+            return anyhow::anyhow!("{} answered {status}: is this the REST API of a Culvert server?", self.base);
+        };
+        let text = |name| error.get(name).and_then(Value::as_str).unwrap_or("?");
+        let (kind, message) = (text("type"), text("message"));
+        let why = format!("{message} ({kind}, HTTP {})", status.as_u16());
+        let hint = HINTS.iter().find(|(name, _)| *name == kind).map(|(_, hint)| (*hint).to_owned());
+        match status {
+            // Not an object is missing there, but the whole kind of them.
+            StatusCode::NOT_FOUND if kind == "HTTPNotFound" => {
+                anyhow::anyhow!("{why}: is {} the REST API of a Culvert server?", self.base)
+            }
+            StatusCode::NOT_FOUND => Failure::NotFound { what: why, hint }.into(),
+            StatusCode::INTERNAL_SERVER_ERROR => anyhow::anyhow!("{why}: the server's log says more"),
+            _ => Failure::Refused { why, hint }.into(),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The tree of verbs as a whole: each explains itself, and what the help and the documents tell to type can be typed.
+
+use clap::{Command, CommandFactory as _, Parser as _};
+
+use super::Cli;
+
+const DOCUMENTS: [(&str, &str); 2] =
+    [("README.md", include_str!("../../../../README.md")), ("docs/cli.md", include_str!("../../../../docs/cli.md"))];
+
+#[test]
+fn the_tree_is_sound() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn every_verb_has_an_example_of_itself_that_can_be_typed() {
+    let mut verbs = 0;
+    let mut wrong = Vec::new();
+    each_verb(&Cli::command(), "culvert", &mut |verb, path| {
+        verbs += 1;
+        let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let commands = commands(&help);
+        if !commands.iter().any(|command| command.starts_with(path)) {
+            wrong.push(format!("`{path} --help` has no example"));
+        }
+        wrong.extend(commands.iter().filter_map(|command| misspelt(command, path)));
+        if verb.get_about().is_none() {
+            wrong.push(format!("`{path} --help` does not say what it does"));
+        }
+    });
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(verbs > 30, "only {verbs} verbs were looked at");
+}
+
+#[test]
+fn what_the_documents_tell_to_type_can_be_typed() {
+    for (name, text) in DOCUMENTS {
+        let commands = commands(text);
+        let wrong: Vec<_> = commands.iter().filter_map(|command| misspelt(command, name)).collect();
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        assert!(commands.len() > 5, "only {} commands were found in {name}", commands.len());
+    }
+}
+
+#[test]
+fn a_command_that_cannot_be_typed_is_found() {
+    let found = commands("Text:\n  culvert port list --colour red | head   # no such option\n");
+    assert_eq!(found, ["culvert port list --colour red"]);
+    assert!(misspelt(&found[0], "here").is_some());
+    assert_eq!(misspelt("culvert port list --name p1", "here"), None);
+}
+
+fn each_verb(command: &Command, path: &str, visit: &mut impl FnMut(&Command, &str)) {
+    for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {
+        let path = format!("{path} {}", verb.get_name());
+        visit(verb, &path);
+        each_verb(verb, &path, visit);
+    }
+}
+
+/// Commands of ours that stand on lines of their own, without pipes, redirections and explanations behind them.
+fn commands(text: &str) -> Vec<String> {
+    let parts: Vec<&str> = text.split("\\\n").map(|part| part.trim_start_matches(' ')).collect();
+    let joined = parts.join("");
+    let lines = joined.lines().filter(|line| line.starts_with("  ")).map(str::trim);
+    let commands = lines.filter(|line| line.starts_with("culvert "));
+    let alone = commands.filter_map(|line| {
+        // Two spaces begin an explanation.
+        let line = line.split("   ").next()?;
+        line.split([" | ", " > ", " && ", " # "].iter().copied().find(|mark| line.contains(mark)).unwrap_or("\n"))
+            .next()
+    });
+    alone.map(|line| line.trim().to_owned()).collect()
+}
+
+/// What is wrong with a command that somewhere is told to be typed.
+fn misspelt(command: &str, place: &str) -> Option<String> {
+    // What stands for a value of the reader's own.
+    let command = command.replace("PORT-ID", "7b0c7d5a-2a6b-4f4e-9d3d-0d0c8e1f2a3b").replace("ADDRESS", "192.0.2.1");
+    let error = Cli::try_parse_from(command.split_whitespace()).err()?;
+    let fine = [clap::error::ErrorKind::DisplayHelp, clap::error::ErrorKind::DisplayVersion];
+    (!fine.contains(&error.kind())).then(|| format!("{place}: `{command}`: {error}"))
+}

@@ -1,0 +1,64 @@
+//! The operator's command line, typed at a real server.
+
+mod objects;
+mod output;
+mod typed;
+
+use lab::ControlSpec;
+use serde_json::Value;
+
+use crate::overlay::{Overlay, until};
+use crate::support::TestLab;
+use typed::Typed;
+
+/// Without the OpenStack client, from nothing to two VMs that reach each other, and back to nothing.
+#[tokio::test]
+async fn a_network_is_made_by_typing_and_carries_frames() {
+    let overlay = Overlay::up("typing", ControlSpec::default()).await;
+    let culvert = Typed::at(&overlay);
+    let hosts = culvert.json("host list --alive").await;
+    let names: Vec<&str> = hosts.as_array().unwrap().iter().map(|host| host["host"].as_str().unwrap()).collect();
+    assert_eq!(names, ["compute1", "compute2", "network"]);
+
+    culvert.ok("network create n1 --type gre").await;
+    culvert.ok("subnet create s1 --network n1 --cidr 81.1.180.0/24 --no-dhcp").await;
+    let mut vms = Vec::new();
+    for (name, host) in [("p1", "compute1"), ("p2", "compute2")] {
+        let port = culvert.json(&format!("port create {name} --network n1 --host {host}")).await;
+        assert_eq!((&port["binding:vif_type"], &port["status"]), (&"ovs".into(), &"DOWN".into()));
+        vms.push(plug(&overlay, name, host, &port).await);
+    }
+    // What --wait waits for: said by the very command that returns.
+    for name in ["p1", "p2"] {
+        let port = culvert.json(&format!("port set {name} --description waited --wait=30")).await;
+        assert_eq!(port["status"], "ACTIVE");
+    }
+    let to = vms[1].address().unwrap();
+    assert!(vms[0].ping(to, 3).await.unwrap().is_complete());
+    assert_eq!(culvert.ids("port list --status ACTIVE --network n1").await.len(), 2);
+
+    let late = culvert.fails("port create p3 --network n1 --host compute1 --wait=0", 6).await;
+    assert!(late.contains("is DOWN and not ACTIVE after 0 s (binding: ovs)"), "{late}");
+
+    culvert.ok("port set p2 --disable").await;
+    until("p2 is DOWN", async || culvert.ids("port list --status DOWN --name p2").await.len() == 1).await;
+    assert_eq!(vms[0].ping(to, 2).await.unwrap().received, 0);
+
+    culvert.ok("port delete p1 p2 p3").await;
+    culvert.ok("network delete n1").await;
+    for noun in ["port", "subnet", "network"] {
+        assert_eq!(culvert.json(&format!("{noun} list")).await, Value::Array(Vec::new()), "{noun}");
+    }
+}
+
+async fn plug(lab: &TestLab, name: &str, host: &str, port: &Value) -> lab::Vm {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let spec = lab::VmSpec {
+        name: name.parse().unwrap(),
+        port: text(&port["id"]).parse().unwrap(),
+        mac: text(&port["mac_address"]).parse().unwrap(),
+        addresses: vec![format!("{}/24", text(&port["fixed_ips"][0]["ip_address"])).parse().unwrap()],
+        mtu: 1458,
+    };
+    lab.plug(host, spec).await.unwrap()
+}

@@ -1,0 +1,65 @@
+use std::process::Stdio;
+
+use serde_json::Value;
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+
+use super::typed::Typed;
+use crate::overlay::Overlay;
+use crate::support::TestLab;
+
+/// Tables fit a terminal and are whole elsewhere; colours are for terminals that want them; JSON and YAML say the same.
+#[tokio::test]
+async fn output_suits_who_reads_it() {
+    let overlay = Overlay::without_agents(TestLab::of_two("output").await).await;
+    let culvert = Typed::at(&overlay);
+    culvert.ok("network create n1 --description=no").await;
+    culvert.ok("subnet create s1 --network n1 --cidr 198.51.100.0/24").await;
+    culvert.ok("port create p1 --network n1 --host compute9").await;
+    let id = culvert.ids("port list").await.remove(0);
+
+    let piped = culvert.ok("port list").await;
+    assert!(piped.contains(&id) && !piped.contains(['\u{1b}', '…']), "{piped:?}");
+    let narrow = on_terminal(&culvert, "stty rows 24 cols 60; culvert port list", &[]).await;
+    let visible = narrow.replace("\u{1b}[1m", "").replace("\u{1b}[33m", "").replace("\u{1b}[0m", "");
+    assert!(visible.lines().count() >= 2 && visible.lines().all(|line| line.chars().count() <= 60), "{visible:?}");
+    assert!(visible.contains('…') && narrow.contains("\u{1b}[33mDOWN\u{1b}[0m"), "{narrow:?}");
+    let wide = on_terminal(&culvert, "stty rows 24 cols 200; culvert port list", &[("NO_COLOR", "1")]).await;
+    assert!(wide.contains(&id) && !wide.contains(['\u{1b}', '…']), "{wide:?}");
+    let named = culvert.ok("port list -c name -c status").await;
+    assert_eq!(named, "name  status\np1    DOWN\n");
+
+    // Who reads YAML gets what who reads JSON gets: asked of a parser that is not ours.
+    for line in ["network list", "port show p1", "status", "subnet list -c name -c cidr"] {
+        let yaml = culvert.ok(&format!("{line} -o yaml")).await;
+        let read = "import json, sys, yaml; json.dump(yaml.safe_load(sys.stdin), sys.stdout)";
+        let read: Value = serde_json::from_str(&python(read, yaml).await).unwrap();
+        assert_eq!(read, culvert.json(line).await, "{line}");
+    }
+    // Who has seen enough closes the pipe; that is no failure.
+    let mut listing = culvert.command("port list").stdout(Stdio::piped()).spawn().unwrap();
+    drop(listing.stdout.take());
+    assert!(listing.wait().await.unwrap().success());
+}
+
+/// What a script shows on a terminal.
+async fn on_terminal(culvert: &Typed, script: &str, environment: &[(&str, &str)]) -> String {
+    let script = script.replace("culvert", env!("CARGO_BIN_EXE_culvert"));
+    let mut command = culvert.program("script", &["-qec", &script, "/dev/null"]);
+    command.env("TERM", "xterm").envs(environment.iter().copied());
+    let output = command.stdin(Stdio::null()).output().await.unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap().replace('\r', "")
+}
+
+/// Runs Python that has a YAML parser: it comes with the OpenStack client.
+async fn python(program: &str, input: String) -> String {
+    const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/openstack-client");
+    let mut command = Command::new(SCRIPT);
+    command.args(["--python", "-c", program]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut running = command.spawn().unwrap();
+    running.stdin.take().unwrap().write_all(input.as_bytes()).await.unwrap();
+    let output = running.wait_with_output().await.unwrap();
+    assert!(output.status.success(), "{input}");
+    String::from_utf8(output.stdout).unwrap()
+}
