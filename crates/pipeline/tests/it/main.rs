@@ -10,4 +10,3 @@ mod ovs;
 mod property;
 mod scenario;
 mod switch;
-mod text;

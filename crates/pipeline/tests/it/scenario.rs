@@ -8,7 +8,6 @@ use pipeline::{Bridge, Cookie, Kind, Modes, Row, State};
 
 use crate::fixture::*;
 use crate::switch::{Frame, Switch};
-use crate::text::line;
 
 const VM1: &str = "fa:16:3e:b3:e7:7a";
 const VM2: &str = "fa:16:3e:73:49:41";
@@ -51,6 +50,11 @@ impl Host {
         let explained = lines.map(|(row, flow)| format!("{}\n    {}", line(flow), self.state.explain(row)));
         explained.collect::<Vec<_>>().join("\n")
     }
+}
+
+/// As `ovs-ofctl` prints it, without the cookie: that has tests of its own.
+fn line(flow: &Flow) -> Flow {
+    Flow { cookie: 0, ..flow.clone() }
 }
 
 fn difference(before: &BTreeMap<Row, Flow>, after: &BTreeMap<Row, Flow>) -> String {
