@@ -2,7 +2,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use agent::{DatapathType, Settings};
-use tokio::io::AsyncReadExt;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -207,7 +206,7 @@ async fn a_restart_writes_nothing_and_mends_exactly_what_is_missing() {
 
     let second = Agent::start(&ovs, |_| {});
     wait("the agent", || second.status.exists());
-    settled(&second).await;
+    settled(&second);
     let nothing = Counts { database: 0, integration: 0, tunnel: 0 };
     assert_eq!(second.stop().await, nothing);
     assert_eq!((ovs.flows("br-int"), ovs.flows("br-tun"), ovs.vsctl("show")), before);
@@ -217,23 +216,18 @@ async fn a_restart_writes_nothing_and_mends_exactly_what_is_missing() {
     assert_eq!(count(&ovs, "table=20, priority=2"), 2);
     let third = Agent::start(&ovs, |_| {});
     wait("the missing flow", || count(&ovs, "table=20, priority=2") == 3 && third.status.exists());
-    settled(&third).await;
+    settled(&third);
     assert_eq!(third.stop().await, Counts { tunnel: 1, ..nothing });
     assert_eq!(ovs.flows("br-tun"), before.1);
 }
 
 /// Waits until the agent has been told everything, has compared it with what is there, and has nothing under way.
-async fn settled(agent: &Agent) {
-    loop {
-        let mut stream = tokio::net::UnixStream::connect(&agent.status).await.unwrap();
-        let mut text = String::new();
-        stream.read_to_string(&mut text).await.unwrap();
-        let status: serde_json::Value = serde_json::from_str(&text).unwrap();
-        if status["settled"] == true {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+fn settled(agent: &Agent) {
+    wait("the agent settled", || {
+        let status = std::os::unix::net::UnixStream::connect(&agent.status).ok();
+        let status: Option<serde_json::Value> = status.and_then(|status| serde_json::from_reader(status).ok());
+        status.is_some_and(|status| status["settled"] == true)
+    });
 }
 
 #[tokio::test(flavor = "multi_thread")]
