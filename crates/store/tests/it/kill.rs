@@ -13,33 +13,14 @@ use uuid::Uuid;
 use crate::support::{create_ports, delete_port, network, never, new_port, subnet};
 
 const ROUNDS: usize = 6;
-/// Set in the child: the database that it is to write to.
+/// Set in the child, which is this test run once more: the database that it is to write to.
 const DATABASE: &str = "CULVERT_TEST_KILL_DATABASE";
-
-/// The child's part.
-#[tokio::test]
-#[ignore = "no test: the child that the one below kills"]
-async fn write_until_killed() {
-    let path = std::env::var(DATABASE).unwrap();
-    let store = Store::open(Path::new(&path)).await.unwrap();
-    let (_, mut commits) = store.follow().await.unwrap();
-    let network = network(&store, TunnelType::Gre).await;
-    subnet(&store, network, "10.0.0.0/16").await;
-    loop {
-        let made = create_ports(&store, vec![new_port(network, None, None)], never()).await.unwrap();
-        if made[0].mac.0[5] % 4 == 0 {
-            delete_port(&store, made[0].id).await.unwrap();
-        } else {
-            println!("acknowledged {}", made[0].id);
-        }
-        while let Ok(committed) = commits.try_recv() {
-            println!("revision {}", committed.revision);
-        }
-    }
-}
 
 #[tokio::test]
 async fn what_was_acknowledged_outlives_kill_9() {
+    if let Some(path) = std::env::var_os(DATABASE) {
+        return write_until_killed(Path::new(&path)).await;
+    }
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("culvert.db");
     let (mut revisions, mut acknowledged) = (BTreeSet::new(), BTreeSet::new());
@@ -65,10 +46,29 @@ async fn what_was_acknowledged_outlives_kill_9() {
     );
 }
 
+/// The child's part.
+async fn write_until_killed(path: &Path) {
+    let store = Store::open(path).await.unwrap();
+    let (_, mut commits) = store.follow().await.unwrap();
+    let network = network(&store, TunnelType::Gre).await;
+    subnet(&store, network, "10.0.0.0/16").await;
+    loop {
+        let made = create_ports(&store, vec![new_port(network, None, None)], never()).await.unwrap();
+        if made[0].mac.0[5] % 4 == 0 {
+            delete_port(&store, made[0].id).await.unwrap();
+        } else {
+            println!("acknowledged {}", made[0].id);
+        }
+        while let Ok(committed) = commits.try_recv() {
+            println!("revision {}", committed.revision);
+        }
+    }
+}
+
 /// Lets a child write until it has said so many lines and a little longer, then kills it.
 fn run_and_kill(path: &Path, lines: usize) -> Vec<String> {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "kill::write_until_killed", "--ignored", "--nocapture", "--test-threads=1"])
+        .args(["--exact", "kill::what_was_acknowledged_outlives_kill_9", "--nocapture"])
         .env(DATABASE, path)
         .stdout(Stdio::piped())
         .spawn()
