@@ -114,6 +114,11 @@ impl Lab {
 }
 
 impl Host {
+    /// The admin socket of this host's agent: its own state.
+    pub fn agent_socket(&self) -> PathBuf {
+        self.state.control(self.name()).join("agent.sock")
+    }
+
     /// Starts the agent of this host, for the server of this lab.
     pub fn start_control_agent(&self, spec: &ControlSpec) -> Result<Process, Error> {
         let run_dir = self.state.control(self.name());

@@ -7,7 +7,7 @@ use model::TunnelType;
 use serde_json::{Value, json};
 
 use crate::inspect::{LEARNED, asked_for, rows};
-use crate::observer::Monitor;
+use crate::monitor::Monitor;
 use crate::overlay::{Overlay, until};
 use crate::support::TestLab;
 
@@ -60,9 +60,9 @@ async fn fixed_ips(name: &str, tunnel_type: TunnelType) {
         // All that the change may cause has been told to all and confirmed by them.
         until(&format!("{what}, in step"), async || overlay.report_of(&port).await["ips"] == json!(wanted)).await;
         overlay.until_in_step().await;
-        let changes = there.take().await;
+        let changes = there.events().await;
         assert_eq!(summary(&changes), expected, "{what}: {changes:#?}");
-        let changes = here.take().await;
+        let changes = here.events().await;
         assert_eq!(summary(&changes), expected, "{what}, on the port's own host: {changes:#?}");
         assert_eq!(overlay.status(&port).await, "ACTIVE", "{what}");
 
@@ -80,7 +80,7 @@ async fn fixed_ips(name: &str, tunnel_type: TunnelType) {
         }
         // Frames teach the switches where the VMs are; that changes no row of ours.
         for monitor in [&mut here, &mut there] {
-            let changes = monitor.take().await;
+            let changes = monitor.events().await;
             assert_eq!(changes.iter().find(|change| !change.contains(LEARNED)), None);
         }
         known = wanted.to_vec();

@@ -61,7 +61,8 @@ async fn dropped(overlay: &Overlay) -> u64 {
     row.split("n_packets=").nth(1).unwrap().split(',').next().unwrap().parse().unwrap()
 }
 
-async fn explain(overlay: &Overlay, question: &str) -> String {
+/// What `culvert explain drop` says.
+pub(crate) async fn explain(overlay: &Overlay, question: &str) -> String {
     let arguments = ["explain", "drop"].into_iter().chain(question.split(' '));
     overlay.server().exec(env!("CARGO_BIN_EXE_culvert"), arguments).await.unwrap()
 }

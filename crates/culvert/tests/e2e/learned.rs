@@ -7,16 +7,25 @@ use model::TunnelType;
 use serde_json::json;
 
 use crate::inspect::{LEARNED, rows};
-use crate::overlay::{Overlay, Port, agents, until};
+use crate::overlay::{Overlay, Port, agents, other_type, until};
 use crate::support::TestLab;
+
+#[tokio::test]
+async fn learned_flows_go_with_their_entry_over_gre() {
+    go_with_their_entry("lentryg", TunnelType::Gre).await;
+}
+
+#[tokio::test]
+async fn learned_flows_go_with_their_entry_over_vxlan() {
+    go_with_their_entry("lentryv", TunnelType::Vxlan).await;
+}
 
 /// Flows that compute1 has learned for MACs of one host go when the entries go (one port is unplugged) and when they
 /// move (the other is bound elsewhere); those of other MACs and other networks stay.
-#[tokio::test]
-async fn learned_flows_go_with_their_entry() {
-    let overlay = Overlay::up("lentry", ControlSpec::default()).await;
-    let network = overlay.network(TunnelType::Gre, 6, "81.1.180.0/24").await;
-    let other = overlay.network(TunnelType::Vxlan, 6, "81.1.180.0/24").await;
+async fn go_with_their_entry(name: &str, tunnel_type: TunnelType) {
+    let overlay = Overlay::up(name, ControlSpec::default()).await;
+    let network = overlay.network(tunnel_type, 6, "81.1.180.0/24").await;
+    let other = overlay.network(other_type(tunnel_type), 6, "81.1.180.0/24").await;
     overlay.add_vm(&network, "here", "compute1", "81.1.180.8").await;
     overlay.add_vm(&other, "here2", "compute1", "81.1.180.8").await;
     let leaves = overlay.add_vm(&network, "leaves", "compute2", "81.1.180.9").await;
@@ -33,7 +42,7 @@ async fn learned_flows_go_with_their_entry() {
     until("what was learned for the port that is gone went", async || learned(&host, &leaves).await.is_empty()).await;
     assert_eq!(known(&host, &leaves).await.len(), 0, "so did its entry");
     let towards = learned(&host, &moves).await;
-    assert!(towards[0].contains("gre-0a000127"), "{towards:?}");
+    assert!(towards[0].contains(&format!("{tunnel_type}-0a000127")), "{towards:?}");
 
     // It is plugged on both hosts, as during a migration, and then bound to the other one.
     let moved = Port { host: "network".to_owned(), vm: "moved".to_owned(), ..moves.clone() };
@@ -46,10 +55,10 @@ async fn learned_flows_go_with_their_entry() {
     overlay.change(&moves, json!({ "binding:host_id": "network" })).await;
     overlay.until_status(&moved, "ACTIVE").await;
     until("the entry leads to the new host", async || {
-        known(&host, &moved).await.iter().any(|row| row.contains("gre-0a000115"))
+        known(&host, &moved).await.iter().any(|row| row.contains(&format!("{tunnel_type}-0a000115")))
     })
     .await;
-    let stale = rows(&host, "br-tun", &[LEARNED, &moves.mac.to_string(), "gre-0a000127"]).await;
+    let stale = rows(&host, "br-tun", &[LEARNED, &moves.mac.to_string(), &format!("{tunnel_type}-0a000127")]).await;
     assert_eq!(stale, Vec::<String>::new());
 
     for port in [&stays, &foreign] {
@@ -58,36 +67,52 @@ async fn learned_flows_go_with_their_entry() {
     overlay.check_control().unwrap();
 }
 
+#[tokio::test]
+async fn learned_flows_go_with_their_vlan_over_gre() {
+    go_with_their_vlan("lgpop", TunnelType::Gre, ControlSpec::default()).await;
+}
+
+#[tokio::test]
+async fn learned_flows_go_with_their_vlan_in_a_full_mesh_over_gre() {
+    go_with_their_vlan("lgmesh", TunnelType::Gre, agents(&["--l2-population=false", "--arp-responder=false"])).await;
+}
+
+#[tokio::test]
+async fn learned_flows_go_with_their_vlan_over_vxlan() {
+    go_with_their_vlan("lvpop", TunnelType::Vxlan, ControlSpec::default()).await;
+}
+
+#[tokio::test]
+async fn learned_flows_go_with_their_vlan_in_a_full_mesh_over_vxlan() {
+    go_with_their_vlan("lvmesh", TunnelType::Vxlan, agents(&["--l2-population=false", "--arp-responder=false"])).await;
+}
+
 /// The last port of a network leaves compute1, with population or without: all that was learned for the local VLAN goes
 /// before the VLAN is given out again. What another network has learned stays.
-#[tokio::test]
-async fn learned_flows_go_with_their_vlan() {
-    let off = agents(&["--l2-population=false", "--arp-responder=false"]);
-    for (name, control) in [("lpop", ControlSpec::default()), ("lmesh", off)] {
-        let overlay = Overlay::start(TestLab::of_two(name).await, control).await;
-        let network = overlay.network(TunnelType::Gre, 6, "81.1.180.0/24").await;
-        let other = overlay.network(TunnelType::Vxlan, 6, "81.1.180.0/24").await;
-        let last = overlay.add_vm(&network, "last", "compute1", "81.1.180.8").await;
-        overlay.add_vm(&other, "here2", "compute1", "81.1.180.8").await;
-        let peer = overlay.add_vm(&network, "peer", "compute2", "81.1.180.9").await;
-        let foreign = overlay.add_vm(&other, "foreign", "compute2", "81.1.180.9").await;
-        let host = overlay.at("compute1");
-        for port in [&peer, &foreign] {
-            teach(&overlay, port).await;
-            assert_eq!(learned(&host, port).await.len(), 1, "{name}: {}", port.vm);
-        }
-        let vlan = overlay.switch("compute1").await.vlan(&network.id).unwrap();
-
-        overlay.unplug(&last.vm).await.unwrap();
-        until("what was learned went", async || learned(&host, &peer).await.is_empty()).await;
-        until("the VLAN is in no row", async || {
-            let switch = overlay.switch("compute1").await;
-            [20, 21, 22].iter().all(|table| switch.of_vlan(*table, vlan).is_empty())
-        })
-        .await;
-        assert_eq!(learned(&host, &foreign).await.len(), 1, "{name}: another network");
-        overlay.check_control().unwrap();
+async fn go_with_their_vlan(name: &str, tunnel_type: TunnelType, control: ControlSpec) {
+    let overlay = Overlay::start(TestLab::of_two(name).await, control).await;
+    let network = overlay.network(tunnel_type, 6, "81.1.180.0/24").await;
+    let other = overlay.network(other_type(tunnel_type), 6, "81.1.180.0/24").await;
+    let last = overlay.add_vm(&network, "last", "compute1", "81.1.180.8").await;
+    overlay.add_vm(&other, "here2", "compute1", "81.1.180.8").await;
+    let peer = overlay.add_vm(&network, "peer", "compute2", "81.1.180.9").await;
+    let foreign = overlay.add_vm(&other, "foreign", "compute2", "81.1.180.9").await;
+    let host = overlay.at("compute1");
+    for port in [&peer, &foreign] {
+        teach(&overlay, port).await;
+        assert_eq!(learned(&host, port).await.len(), 1, "{}", port.vm);
     }
+    let vlan = overlay.switch("compute1").await.vlan(&network.id).unwrap();
+
+    overlay.unplug(&last.vm).await.unwrap();
+    until("what was learned went", async || learned(&host, &peer).await.is_empty()).await;
+    until("the VLAN is in no row", async || {
+        let switch = overlay.switch("compute1").await;
+        [20, 21, 22].iter().all(|table| switch.of_vlan(*table, vlan).is_empty())
+    })
+    .await;
+    assert_eq!(learned(&host, &foreign).await.len(), 1, "another network");
+    overlay.check_control().unwrap();
 }
 
 /// The port's VM sends to 81.1.180.8, so that compute1 learns where it is.

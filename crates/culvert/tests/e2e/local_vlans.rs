@@ -6,23 +6,32 @@ use lab::ControlSpec;
 use model::TunnelType;
 
 use crate::inspect::LEARNED;
-use crate::observer::Monitor;
-use crate::overlay::{Overlay, text, until};
+use crate::monitor::Monitor;
+use crate::overlay::{Overlay, other_type, text, until};
 use crate::support::TestLab;
+
+#[tokio::test]
+async fn a_ninth_network_waits_for_a_local_vlan_over_gre() {
+    ninth_network("vlansg", TunnelType::Gre).await;
+}
+
+#[tokio::test]
+async fn a_ninth_network_waits_for_a_local_vlan_over_vxlan() {
+    ninth_network("vlansv", TunnelType::Vxlan).await;
+}
 
 /// compute1 has eight local VLANs. The port of a ninth network is not wired, and `culvert status` says why; the eight
 /// are not touched by it, and one of them still reaches its peer. Once one of the eight is unplugged, the ninth gets its
 /// VLAN, becomes ACTIVE by itself, and reaches its own peer.
-#[tokio::test]
-async fn a_ninth_network_waits_for_a_local_vlan() {
+async fn ninth_network(name: &str, tunnel_type: TunnelType) {
     let mut spec = ControlSpec::default();
     spec.hosts.insert("compute1".to_owned(), vec!["--local-vlans=1-8".to_owned()]);
-    let overlay = Overlay::start(TestLab::of_two("vlans").await, spec).await;
+    let overlay = Overlay::start(TestLab::of_two(name).await, spec).await;
     let (host, peer) = (overlay.at("compute1"), IpAddr::from([81, 1, 180, 9]));
     let mut wired = Vec::new();
     for number in 1..=8 {
-        let tunnel_type = if number % 2 == 0 { TunnelType::Gre } else { TunnelType::Vxlan };
-        let network = overlay.network(tunnel_type, number, "81.1.180.0/24").await;
+        let its_type = if number % 2 == 0 { other_type(tunnel_type) } else { tunnel_type };
+        let network = overlay.network(its_type, number, "81.1.180.0/24").await;
         if number == 1 {
             overlay.add_vm(&network, "peer1", "compute2", "81.1.180.9").await;
         }
@@ -35,7 +44,7 @@ async fn a_ninth_network_waits_for_a_local_vlan() {
     overlay.until_in_step().await;
     let mut monitors = [Monitor::start(&host, "br-int").await, Monitor::start(&host, "br-tun").await];
 
-    let network = overlay.network(TunnelType::Gre, 9, "81.1.180.0/24").await;
+    let network = overlay.network(tunnel_type, 9, "81.1.180.0/24").await;
     let its_peer = overlay.add_vm(&network, "peer9", "compute2", "81.1.180.9").await;
     let ninth = overlay.port(&network, "vm9", "compute1", "81.1.180.8").await;
     let vm = overlay.plug_port(&ninth).await;
@@ -51,7 +60,7 @@ async fn a_ninth_network_waits_for_a_local_vlan() {
 
     // The others.
     for monitor in &mut monitors {
-        let mut changes = monitor.take().await;
+        let mut changes = monitor.events().await;
         changes.retain(|change| !change.contains(LEARNED));
         assert_eq!(changes, Vec::<String>::new());
     }
@@ -69,7 +78,7 @@ async fn a_ninth_network_waits_for_a_local_vlan() {
     assert_eq!(report["problems"].as_array().unwrap().len(), 0, "{report}");
     assert!(overlay.ping(&ninth, &its_peer, 3).await.0);
     for monitor in &mut monitors {
-        assert!(!monitor.take().await.is_empty(), "the monitors see changes");
+        assert!(!monitor.events().await.is_empty(), "the monitors see changes");
     }
     for (_, port) in &wired {
         assert_eq!(overlay.status(port).await, "ACTIVE");

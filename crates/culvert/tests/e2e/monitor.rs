@@ -8,14 +8,15 @@ use uuid::Uuid;
 
 use crate::switch::Switch;
 
-/// A monitor of `br-tun` that runs.
+/// A monitor that runs (`ovs-ofctl monitor`, section "watch" of ovs-ofctl(8)).
 #[derive(Debug)]
 pub(crate) struct Monitor {
     host: Host,
+    bridge: &'static str,
     process: Process,
-    /// Lines told before.
+    /// Changes told before.
     told: usize,
-    /// The interfaces of `br-tun` by their numbers, those that have gone too: no number is soon given again.
+    /// The interfaces of the bridge by their numbers, those that have gone too: no number is soon given again.
     names: BTreeMap<u32, String>,
 }
 
@@ -29,11 +30,11 @@ const DEADLINE: Duration = Duration::from_secs(30);
 const MARK_TABLE: &str = "table=200";
 
 impl Monitor {
-    pub(crate) async fn start(host: &Host) -> Monitor {
+    pub(crate) async fn start(host: &Host, bridge: &'static str) -> Monitor {
         let name = format!("monitor-{}", Uuid::new_v4().simple());
-        let args = ["-O", "OpenFlow13", "--no-names", "monitor", "br-tun", "watch:!initial"];
+        let args = ["-O", "OpenFlow13", "--no-names", "monitor", bridge, "watch:!initial"];
         let process = host.spawn(&name, "ovs-ofctl", args).unwrap();
-        let mut monitor = Monitor { host: host.clone(), process, told: 0, names: BTreeMap::new() };
+        let mut monitor = Monitor { host: host.clone(), bridge, process, told: 0, names: BTreeMap::new() };
         // It tells nothing of its own when it is ready, so the first mark may come too early.
         while monitor.mark(Duration::from_millis(200)).await.is_none() {}
         monitor.find_names().await;
@@ -52,8 +53,9 @@ impl Monitor {
 
     /// The tool knows the names of the ports that there were when it started, and no others.
     async fn find_names(&mut self) {
-        let numbers = Switch::of(&self.host).await.on_tunnel_bridge();
-        self.names.extend(numbers.into_iter().map(|(name, number)| (number, name)));
+        let names = self.host.vsctl(["list-ports", self.bridge]).await.unwrap();
+        let numbers = Switch::of(&self.host).await.numbers;
+        self.names.extend(names.lines().filter_map(|name| Some((*numbers.get(name)?, name.to_owned()))));
     }
 
     fn with_names(&self, event: &str) -> String {
@@ -75,8 +77,8 @@ impl Monitor {
     async fn mark(&mut self, deadline: Duration) -> Option<Vec<Event>> {
         let key = format!("reg9={:#x}", Uuid::new_v4().as_fields().0);
         let mark = format!("{MARK_TABLE},{key}");
-        self.host.add_flows("br-tun", &format!("{mark} actions=drop")).await.unwrap();
-        self.host.del_flows("br-tun", &mark).await.unwrap();
+        self.host.add_flows(self.bridge, &format!("{mark} actions=drop")).await.unwrap();
+        self.host.del_flows(self.bridge, &mark).await.unwrap();
         let told = || self.process.log().lines().any(|line| line.contains("event=DELETED") && line.contains(&key));
         self.process.until("told of the mark", deadline, told).await.ok()?;
         let log = self.process.log();

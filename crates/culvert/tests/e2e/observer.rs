@@ -1,4 +1,4 @@
-//! Observers outside the program: proxies before Open vSwitch's sockets, OVS's own flow monitor, a stream of pings.
+//! Observers outside the program: proxies before Open vSwitch's sockets, a stream of pings.
 
 use std::os::unix::net::UnixStream as Blocking;
 use std::path::{Path, PathBuf};
@@ -54,17 +54,20 @@ impl Observed {
         self.host.process("agent").unwrap().unwrap().kill().await.unwrap();
     }
 
-    /// Waits until the agent has been told everything, has compared it, and has nothing under way.
+    /// See [`until_settled`].
     pub(crate) async fn until_settled(&self) {
-        let socket = self.dir.path().join("agent.sock");
-        until("the agent settled", async || agent_status(&socket).is_some_and(|status| status["settled"] == true))
-            .await;
+        until_settled(&self.dir.path().join("agent.sock")).await;
     }
 
     /// What the agent has written since this was last asked.
     pub(crate) fn take_written(&self) -> Vec<String> {
         std::mem::take(&mut self.written.lock().unwrap())
     }
+}
+
+/// Waits until the agent with this admin socket has been told everything, has compared it, and has nothing under way.
+pub(crate) async fn until_settled(socket: &Path) {
+    until("the agent settled", async || agent_status(socket).is_some_and(|status| status["settled"] == true)).await;
 }
 
 /// What an agent says of itself; `None` if it does not answer.
@@ -127,53 +130,6 @@ fn transactions(bytes: &[u8], name: &str, written: &mut Vec<String>) -> usize {
     }
     messages.byte_offset()
 }
-
-/// Open vSwitch's own report of each change of a bridge's flows (`ovs-ofctl monitor`, section "watch" of ovs-ofctl(8)).
-pub(crate) struct Monitor {
-    host: Host,
-    bridge: String,
-    process: Process,
-    /// How much of the log has been handed out.
-    read: usize,
-}
-
-impl Monitor {
-    pub(crate) async fn start(host: &Host, bridge: &str) -> Monitor {
-        let name = format!("monitor-{}", Uuid::new_v4().simple());
-        let process =
-            host.spawn(&name, "ovs-ofctl", ["-O", "OpenFlow14", "monitor", bridge, "watch:!initial"]).unwrap();
-        let mut monitor = Monitor { host: host.clone(), bridge: bridge.to_owned(), process, read: 0 };
-        // It watches once it reports something.
-        until("the monitor watches", async || {
-            monitor.touch().await;
-            monitor.process.log().contains(MARK)
-        })
-        .await;
-        monitor.take().await;
-        monitor
-    }
-
-    /// Changes since this was last asked: `event=ADDED table=21 …`. All that is confirmed by now is among them.
-    pub(crate) async fn take(&mut self) -> Vec<String> {
-        let deleted = |log: &str| log.lines().filter(|line| line.contains(MARK) && line.contains("DELETED")).count();
-        let before = deleted(&self.process.log());
-        self.touch().await;
-        until("the monitor's mark", async || deleted(&self.process.log()) > before).await;
-        let log = self.process.log();
-        let lines = log.lines().skip(self.read).map(|line| line.trim().to_owned());
-        let events: Vec<_> = lines.collect();
-        self.read += events.len();
-        events.into_iter().filter(|line| line.contains("event=") && !line.contains(MARK)).collect()
-    }
-
-    /// A flow of nobody's comes and goes: what is reported before it happened before it.
-    async fn touch(&self) {
-        self.host.add_flows(&self.bridge, &format!("table=200,{MARK},actions=drop")).await.unwrap();
-        self.host.ofctl(["del-flows", &self.bridge, &format!("{MARK}/-1")]).await.unwrap();
-    }
-}
-
-const MARK: &str = "cookie=0x7e57";
 
 /// Pings every 10 ms, until told to stop.
 pub(crate) struct Pinger(Process);

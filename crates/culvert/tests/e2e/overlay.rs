@@ -200,3 +200,11 @@ pub(crate) fn text(object: &Value, name: &str) -> String {
 pub(crate) fn agents(options: &[&str]) -> ControlSpec {
     ControlSpec { agents: options.iter().map(ToString::to_string).collect(), ..ControlSpec::default() }
 }
+
+/// The type that a network has which must not meet networks of this one.
+pub(crate) fn other_type(tunnel_type: TunnelType) -> TunnelType {
+    match tunnel_type {
+        TunnelType::Gre => TunnelType::Vxlan,
+        TunnelType::Vxlan => TunnelType::Gre,
+    }
+}

@@ -8,14 +8,23 @@ use crate::inspect::{asked_for, rows};
 use crate::overlay::{Overlay, Port, until};
 use crate::support::TestLab;
 
+#[tokio::test]
+async fn port_life_from_down_to_active_and_back_over_gre() {
+    port_life("lifeg", TunnelType::Gre).await;
+}
+
+#[tokio::test]
+async fn port_life_from_down_to_active_and_back_over_vxlan() {
+    port_life("lifev", TunnelType::Vxlan).await;
+}
+
 /// DOWN when created; BUILD while a host that must know of it has not confirmed it (its agent is stopped); ACTIVE after.
 /// Administratively down, unplugged, deleted: its entries go from the other host each time, and come back with it.
-#[tokio::test]
-async fn port_life_from_down_to_active_and_back() {
+async fn port_life(name: &str, tunnel_type: TunnelType) {
     // Else ACTIVE would come by itself in the end.
     let control = ControlSpec { server: vec!["--propagation-bound-ms=600000".to_owned()], ..ControlSpec::default() };
-    let overlay = Overlay::start(TestLab::of_two("life").await, control).await;
-    let network = overlay.network(TunnelType::Vxlan, 1001, "81.1.180.0/24").await;
+    let overlay = Overlay::start(TestLab::of_two(name).await, control).await;
+    let network = overlay.network(tunnel_type, 6, "81.1.180.0/24").await;
     let peer = overlay.add_vm(&network, "peer", "compute2", "81.1.180.9").await;
     let port = overlay.port(&network, "vm", "compute1", "81.1.180.8").await;
     assert_eq!(overlay.status(&port).await, "DOWN");
@@ -71,12 +80,21 @@ async fn port_life_from_down_to_active_and_back() {
     overlay.check_control().unwrap();
 }
 
+#[tokio::test]
+async fn a_port_may_come_after_its_interface_over_gre() {
+    port_after_interface("afterg", TunnelType::Gre).await;
+}
+
+#[tokio::test]
+async fn a_port_may_come_after_its_interface_over_vxlan() {
+    port_after_interface("afterv", TunnelType::Vxlan).await;
+}
+
 /// The interface is there first: with the id of a port that no host is bound to yet, and with no id at all until it is
 /// given that of a port that was created meanwhile. Either way it is wired once both sides know, and not before.
-#[tokio::test]
-async fn a_port_may_come_after_its_interface() {
-    let overlay = Overlay::start(TestLab::of_two("after").await, ControlSpec::default()).await;
-    let network = overlay.network(TunnelType::Gre, 6, "81.1.180.0/24").await;
+async fn port_after_interface(name: &str, tunnel_type: TunnelType) {
+    let overlay = Overlay::start(TestLab::of_two(name).await, ControlSpec::default()).await;
+    let network = overlay.network(tunnel_type, 6, "81.1.180.0/24").await;
     let peer = overlay.add_vm(&network, "peer", "compute2", "81.1.180.9").await;
 
     let unbound = overlay.port(&network, "unbound", "", "81.1.180.8").await;
@@ -107,14 +125,23 @@ async fn a_port_may_come_after_its_interface() {
     overlay.check_control().unwrap();
 }
 
+#[tokio::test]
+async fn an_agent_that_comes_later_binds_and_wires_its_ports_over_gre() {
+    agent_comes_later("lateg", TunnelType::Gre).await;
+}
+
+#[tokio::test]
+async fn an_agent_that_comes_later_binds_and_wires_its_ports_over_vxlan() {
+    agent_comes_later("latev", TunnelType::Vxlan).await;
+}
+
 /// A port for a host that nobody has heard of is `binding_failed`, and DOWN though its interface is there; when the
 /// host's agent comes, the port is bound, wired and ACTIVE by itself.
-#[tokio::test]
-async fn an_agent_that_comes_later_binds_and_wires_its_ports() {
-    let overlay = Overlay::without_agents(TestLab::of_two("late").await).await;
+async fn agent_comes_later(name: &str, tunnel_type: TunnelType) {
+    let overlay = Overlay::without_agents(TestLab::of_two(name).await).await;
     overlay.at("compute2").start_control_agent(&overlay.control).unwrap();
     until("compute2 is registered", async || overlay.rest.list("agent", "").await.unwrap().len() == 1).await;
-    let network = overlay.network(TunnelType::Gre, 6, "81.1.180.0/24").await;
+    let network = overlay.network(tunnel_type, 6, "81.1.180.0/24").await;
     let peer = overlay.add_vm(&network, "peer", "compute2", "81.1.180.9").await;
     let port = overlay.port(&network, "vm", "compute1", "81.1.180.8").await;
     let vm = overlay.plug_port(&port).await;

@@ -5,7 +5,9 @@ use model::TunnelType;
 use serde_json::json;
 
 use crate::expect::Known;
+use crate::explain::explain;
 use crate::monitor::{Event, Monitor};
+use crate::observer::until_settled;
 use crate::overlay::{Network, Overlay, Port, until};
 use crate::stream::Stream;
 use crate::support::TestLab;
@@ -53,7 +55,7 @@ impl Scenario {
 
     /// Step 1: compute1 and `network` learn of each other's port. compute2 has none: not a byte, and nothing to do.
     async fn first_port(&self, a: &Network) -> (Port, Port) {
-        let before = self.compute2.quiet().await;
+        let before = self.all_said().await;
         for host in ["compute1", "compute2", "network"] {
             assert!(self.tunnels(host).await.is_empty(), "an agent that starts makes no tunnel");
         }
@@ -93,7 +95,7 @@ impl Scenario {
 
     /// Step 5: of a second port on a host, the others get this entry; nothing else changes.
     async fn second_port(&self, a: &Network, gateway: &Port, one: &Port, two: &Port) -> Port {
-        let mut monitor = Monitor::start(&self.overlay.at("compute2")).await;
+        let mut monitor = Monitor::start(&self.overlay.at("compute2"), "br-tun").await;
         let three = self.port(a, "vm3", "compute1", "81.1.180.10", "fa:16:3e:06:24:bb").await;
         self.everywhere(a, &["compute1", "compute2", "network"], &[gateway, one, two, &three]).await;
         assert_eq!(kinds(&monitor.events().await), ["ADDED table=20", "ADDED table=21"]);
@@ -102,7 +104,7 @@ impl Scenario {
 
     /// Step 6: when fixed IPs change, only responder rows do.
     async fn fixed_ips(&self, a: &Network, gateway: &Port, one: &Port, two: &Port, three: &Port) {
-        let mut monitor = Monitor::start(&self.overlay.at("compute2")).await;
+        let mut monitor = Monitor::start(&self.overlay.at("compute2"), "br-tun").await;
         for (ips, events) in [
             (vec!["81.1.180.11"], vec!["ADDED table=21", "DELETED table=21"]),
             (vec!["81.1.180.11", "81.1.180.12"], vec!["ADDED table=21"]),
@@ -178,7 +180,7 @@ impl Scenario {
     async fn first_port_of_another_network(&self, b: &Network) {
         let subnet = json!({ "network_id": b.id, "ip_version": 4, "cidr": "90.1.180.0/24", "enable_dhcp": false });
         self.overlay.rest.create("subnet", subnet).await.unwrap();
-        let before = self.compute2.quiet().await;
+        let before = self.all_said().await;
         let mut known = Vec::new();
         for (vm, mac, ips) in [
             ("gw91", "fa:16:3e:90:e5:50", vec!["91.1.180.1"]),
@@ -201,6 +203,15 @@ impl Scenario {
         assert_eq!(self.compute2.bytes(), before, "compute2 has no port on this network");
         let compute2 = self.overlay.switch("compute2").await;
         assert_eq!((compute2.vlan(&b.id), compute2.tunnel_names().len()), (None, 1));
+    }
+
+    /// What has been said on compute2's stream once there is nothing left to say: the agent has been told everything, the
+    /// server has heard of it, and a question and its answer, which overtake nothing, have passed since.
+    async fn all_said(&self) -> usize {
+        until_settled(&self.overlay.at("compute2").agent_socket()).await;
+        self.overlay.until_in_step().await;
+        explain(&self.overlay, "--host compute2 --tunnel gre --key 1").await;
+        self.compute2.bytes()
     }
 
     async fn port(&self, network: &Network, vm: &str, host: &str, ip: &str, mac: &str) -> Port {

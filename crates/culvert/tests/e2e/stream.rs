@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use lab::{Inside, Node, SERVER_ADDRESS};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -35,17 +34,6 @@ impl Stream {
     /// Bytes said so far in both directions, keepalives aside.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes.load(Ordering::SeqCst)
-    }
-
-    /// The count once nothing has been said for a while: that the agent has said all that it has to say of itself.
-    pub(crate) async fn quiet(&self) -> usize {
-        loop {
-            let before = self.bytes();
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            if before > 0 && self.bytes() == before {
-                return before;
-            }
-        }
     }
 }
 

@@ -58,12 +58,6 @@ impl Switch {
         self.tunnels.keys().map(String::as_str).collect()
     }
 
-    /// The interfaces of `br-tun` with their numbers.
-    pub(crate) fn on_tunnel_bridge(&self) -> BTreeMap<String, u32> {
-        let is_there = |name: &str| name == "patch-int" || self.tunnels.contains_key(name);
-        self.numbers.iter().filter(|(name, _)| is_there(name)).map(|(name, number)| (name.clone(), *number)).collect()
-    }
-
     /// The flows of a table of `br-tun` that are for this VLAN, in the one form that all spellings share; not the learned
     /// ones.
     pub(crate) fn of_vlan(&self, table: u8, vlan: u16) -> BTreeSet<String> {

@@ -32,7 +32,7 @@ async fn follow(name: &str, tunnel_type: TunnelType, keys: [u32; 2]) {
     overlay.add_vm(&b, "b1", "compute1", "91.1.180.8").await;
     assert!(overlay.switch("compute1").await.tunnels.is_empty());
 
-    let mut monitor = Monitor::start(&overlay.at("compute1")).await;
+    let mut monitor = Monitor::start(&overlay.at("compute1"), "br-tun").await;
     let a2 = overlay.add_vm(&a, "a2", "compute2", "81.1.180.9").await;
     let options = overlay.switch("compute1").await.tunnels[&to_two].clone();
     let expected = [
@@ -98,7 +98,7 @@ async fn nothing_is_removed_before_its_replacement_is_in() {
     overlay.plug_port(&two).await;
     overlay.until_status(&two, "ACTIVE").await;
 
-    let mut monitor = Monitor::start(&host).await;
+    let mut monitor = Monitor::start(&host, "br-tun").await;
     host.start_control_agent(&overlay.control).unwrap();
     until("only the new tunnel is left", async || {
         overlay.switch("compute1").await.tunnel_names() == ["vxlan-0a000115"]
