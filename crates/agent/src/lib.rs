@@ -10,6 +10,7 @@ mod run;
 pub mod settings;
 mod state;
 pub mod static_feed;
+pub mod survey;
 
 pub use error::Error;
 pub use run::{own_name, run};

@@ -5,7 +5,7 @@
 
 mod base;
 mod database;
-mod facts;
+pub(crate) mod facts;
 mod flows;
 mod reports;
 mod server;

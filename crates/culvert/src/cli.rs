@@ -5,6 +5,7 @@ mod agent;
 mod completion;
 pub(crate) mod exit;
 mod explain;
+mod import;
 mod lab;
 mod man;
 mod output;
@@ -57,6 +58,8 @@ enum Verb {
     Watch(watch::Args),
     #[command(subcommand)]
     Explain(explain::Verb),
+    #[command(subcommand)]
+    Import(import::Verb),
     Lab(lab::Args),
     Completion(completion::Args),
     Man(man::Args),
@@ -71,6 +74,7 @@ impl Cli {
             Verb::Status(args) => args.run().await,
             Verb::Watch(args) => args.run().await,
             Verb::Explain(verb) => verb.run().await,
+            Verb::Import(verb) => verb.run().await,
             Verb::Lab(args) => args.run().await,
             Verb::Completion(args) => Ok(args.run()),
             Verb::Man(args) => args.run(),

@@ -104,7 +104,10 @@ impl HostState {
                     // Each connection begins with one update that brings the copy up to date.
                     self.database.complete = true;
                     if !changes.is_empty() || !self.wiring.surveyed {
-                        self.facts = Facts::survey(&self.database.replica, &self.config);
+                        self.facts = {
+                            let (integration, tunnel) = (&self.config.integration_bridge, &self.config.tunnel_bridge);
+                            Facts::survey(&self.database.replica, integration, tunnel)
+                        };
                         self.wiring.stale = true;
                         self.tunnels.stale = true;
                     }

@@ -8,8 +8,6 @@ use ovsdb::{Bridge, Interface, Port, Replica};
 use pipeline::Tunnel;
 use uuid::Uuid;
 
-use crate::Config;
-
 /// Where OVSDB's port numbers end: from here on they are reserved (`OFPP_MAX` of OpenFlow 1.0, which OVSDB shows).
 const RESERVED_PORTS: i64 = 0xff00;
 
@@ -63,13 +61,14 @@ pub(crate) struct TunnelFact {
 }
 
 impl Facts {
-    pub(crate) fn survey(replica: &Replica, config: &Config) -> Self {
+    /// Of the bridges of these names.
+    pub(crate) fn survey(replica: &Replica, integration: &str, tunnel: &str) -> Self {
         let mut facts = Facts::default();
-        if let Some((uuid, bridge)) = replica.bridge_by_name(&config.integration_bridge) {
+        if let Some((uuid, bridge)) = replica.bridge_by_name(integration) {
             facts.bridges.integration = Some(uuid);
             facts.survey_integration(replica, uuid, bridge);
         }
-        if let Some((uuid, _)) = replica.bridge_by_name(&config.tunnel_bridge) {
+        if let Some((uuid, _)) = replica.bridge_by_name(tunnel) {
             facts.bridges.tunnel = Some(uuid);
             facts.survey_tunnel(replica, uuid);
         }

@@ -1,5 +1,6 @@
 //! The operator's command line, typed at a real server.
 
+mod import;
 mod objects;
 mod output;
 mod typed;

@@ -1,0 +1,119 @@
+use lab::{ControlSpec, Host};
+use model::TunnelType;
+use serde_json::{Value, json};
+
+use crate::overlay::Overlay;
+use crate::support::TestLab;
+
+/// On a host where others were before, each thing that is there is named with what the agent would do with it; and that is
+/// what the agent then does. On a host of Culvert's own there is nothing to do.
+#[tokio::test]
+async fn import_says_what_the_agent_then_does() {
+    let lab = TestLab::of_three("import").await;
+    let host = lab.host("compute1").unwrap();
+    host.vsctl(
+        "add-br br-int -- set Bridge br-int datapath_type=netdev -- set-controller br-int tcp:127.0.0.1:6633 \
+         -- add-br br-tun -- set Bridge br-tun datapath_type=netdev fail_mode=secure \
+         -- add-br br-other -- set Bridge br-other datapath_type=netdev \
+         -- add-port br-int patch-tun -- set Interface patch-tun type=patch options:peer=patch-int \
+         -- add-port br-tun patch-int -- set Interface patch-int type=patch options:peer=patch-tun \
+         -- add-port br-int marked tag=7 -- set Interface marked type=internal external_ids:iface-id=00000000-0000-0000-0000-000000000001 \
+         -- set Port marked other_config:net_uuid=00000000-0000-0000-0000-0000000000aa other_config:network_type=gre \
+            other_config:segmentation_id=6 other_config:tag=7 \
+         -- add-port br-int trunk -- set Interface trunk type=internal external_ids:iface-id=00000000-0000-0000-0000-000000000002 \
+         -- add-port br-int dead tag=4095 -- set Interface dead type=internal external_ids:iface-id=00000000-0000-0000-0000-000000000003 \
+         -- add-port br-int guest -- set Interface guest type=internal \
+         -- add-port br-tun gre-0a000127 -- set Interface gre-0a000127 type=gre options:remote_ip=10.0.1.39 options:local_ip=10.0.1.31"
+            .split_whitespace(),
+    )
+    .await
+    .unwrap();
+    for (bridge, flow) in [
+        ("br-tun", "cookie=0x665923fd0df86039,table=0,priority=0,actions=drop"),
+        ("br-tun", "cookie=0x665923fd0df86039,table=6,priority=0,actions=drop"),
+        ("br-int", "cookie=0x1234,table=60,priority=3,actions=NORMAL"),
+    ] {
+        host.ofctl(["add-flow", bridge, flow]).await.unwrap();
+    }
+
+    let before = import(&host).await;
+    let verdicts = |list: &str, key: &str| -> Vec<(String, String)> {
+        let text = |found: &Value, key: &str| found[key].as_str().unwrap().to_owned();
+        before[list].as_array().unwrap().iter().map(|found| (text(found, key), text(found, "verdict"))).collect()
+    };
+    let expect = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+        pairs.iter().map(|(name, verdict)| ((*name).to_owned(), (*verdict).to_owned())).collect()
+    };
+    let bridges = [("br-int", "change"), ("br-other", "leave"), ("br-tun", "adopt"), ("br-ul", "leave")];
+    assert_eq!(verdicts("bridges", "name"), expect(&bridges));
+    assert_eq!(before["bridges"][0]["controllers"], json!(["tcp:127.0.0.1:6633"]));
+    let ports = [
+        ("dead", "adopt"),
+        ("guest", "leave"),
+        ("marked", "adopt"),
+        ("patch-tun", "adopt"),
+        ("trunk", "change"),
+        ("patch-int", "adopt"),
+    ];
+    assert_eq!(verdicts("ports", "name"), expect(&ports));
+    assert_eq!(before["tunnels"][0]["remote_ip"], "10.0.1.39");
+    let flow = |before: &Value, bridge: &str, cookie: &str, verdict: &str| {
+        let of = |flows: &&Value| flows["bridge"] == bridge && flows["cookie"] == cookie && flows["verdict"] == verdict;
+        before["flows"].as_array().unwrap().iter().find(of).map_or(0, |flows| flows["count"].as_u64().unwrap())
+    };
+    assert_eq!(flow(&before, "br-tun", "0x665923fd0df86039", "change"), 1);
+    assert_eq!(flow(&before, "br-tun", "0x665923fd0df86039", "remove"), 1);
+    assert_eq!(before["bridges"][0]["flushed"], true);
+    assert_eq!(flow(&before, "br-int", "0x1234", "remove"), 1, "taking the controller off drops all flows of br-int");
+    // Where nothing of the bridge is to be altered, others' flows stay.
+    host.vsctl(["del-controller", "br-int", "--", "set-fail-mode", "br-int", "secure"]).await.unwrap();
+    host.ofctl(["add-flow", "br-int", "cookie=0x1234,table=60,priority=3,actions=NORMAL"]).await.unwrap();
+    let before = import(&host).await;
+    assert_eq!(before["bridges"][0]["verdict"], "adopt");
+    assert_eq!(flow(&before, "br-int", "0x1234", "leave"), 1);
+
+    // It only looked.
+    assert_eq!(import(&host).await, before);
+
+    let overlay = Overlay::start(lab, ControlSpec::default()).await;
+    let network = overlay.network(TunnelType::Gre, 1000, "81.1.180.0/24").await;
+    for (vm, at, ip) in [("vm8", "compute1", "81.1.180.8"), ("vm9", "compute2", "81.1.180.9")] {
+        overlay.add_vm(&network, vm, at, ip).await;
+    }
+    overlay.until_in_step().await;
+    let after = import(&overlay.at("compute1")).await;
+    let found = |list: &str, name: &str| {
+        let found = after[list].as_array().unwrap().iter().find(|found| found["name"] == name);
+        found.cloned().unwrap_or_default()
+    };
+    assert_eq!(found("bridges", "br-int")["verdict"], "adopt");
+    assert_eq!(found("bridges", "br-int")["controllers"], json!([]));
+    assert_eq!(found("ports", "trunk")["tag"], 4095, "what it was said to become");
+    assert_eq!([&found("ports", "guest")["tag"], &found("ports", "dead")["tag"]], [&Value::Null, &json!(4095)]);
+    assert_eq!(found("tunnels", "gre-0a000127")["verdict"], "adopt");
+    let flows = after["flows"].as_array().unwrap();
+    let left = |flows: &&Value| flows["cookie"] != "culvert";
+    assert_eq!(flows.iter().filter(left).map(|flows| &flows["cookie"]).collect::<Vec<_>>(), [&json!("0x1234")]);
+    assert!(flows.iter().filter(|flows| !left(flows)).all(|flows| flows["verdict"] == "adopt"), "{flows:?}");
+
+    let host = overlay.at("compute2");
+    let nothing = import(&host).await;
+    let all = ["bridges", "ports", "tunnels", "flows"].map(|list| nothing[list].as_array().unwrap().clone()).concat();
+    assert!(all.len() > 6 && all.iter().all(|found| ["adopt", "leave"].contains(&found["verdict"].as_str().unwrap())));
+    let table = host.exec(env!("CARGO_BIN_EXE_culvert"), arguments(&host, "table")).await.unwrap();
+    assert!(
+        table.contains("TUNNEL        VERDICT  TYPE  FROM       TO") && table.contains("nothing was changed"),
+        "{table}"
+    );
+}
+
+async fn import(host: &Host) -> Value {
+    let printed = host.exec(env!("CARGO_BIN_EXE_culvert"), arguments(host, "json")).await.unwrap();
+    serde_json::from_str(&printed).unwrap()
+}
+
+fn arguments(host: &Host, output: &str) -> Vec<String> {
+    let (database, rundir) = (host.ovsdb_socket(), host.rundir().display().to_string());
+    let database = format!("unix:{}", database.display());
+    ["import", "ovs", "--ovsdb", &database, "--ovs-rundir", &rundir, "-o", output].map(ToOwned::to_owned).into()
+}
