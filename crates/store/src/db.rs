@@ -23,7 +23,14 @@ pub(crate) type Transaction = sqlx::Transaction<'static, Engine>;
 /// How a writing transaction begins: SQLite would otherwise begin as a reader and fail when it turns writer.
 pub(crate) const BEGIN: &str = "BEGIN IMMEDIATE";
 
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "initial", include_str!("../migrations/sqlite/0001_initial.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "initial", include_str!("../migrations/sqlite/0001_initial.sql")),
+    (
+        2,
+        "security groups, quotas, bindings",
+        include_str!("../migrations/sqlite/0002_security_groups_quotas_bindings.sql"),
+    ),
+];
 const READERS: u32 = 4;
 
 pub(crate) struct Pools {

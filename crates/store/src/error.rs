@@ -4,6 +4,8 @@ use ipnet::IpNet;
 use model::{HostName, Mac, NetworkId, PortId, Segment, SubnetId, TunnelType};
 use uuid::Uuid;
 
+use crate::quotas::Counted;
+
 /// Why the store did not do what it was asked. Nothing is half-written in any case.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -43,8 +45,39 @@ pub enum Error {
     IpOutsideNetwork(IpAddr),
     #[error("{ip} is not an address for a port in subnet {subnet}")]
     IpOutsideSubnet { subnet: SubnetId, ip: IpAddr },
+    #[error("{ip} is formed by ports themselves in subnet {subnet}: it cannot be given to one")]
+    IpFormedByPort { subnet: SubnetId, ip: IpAddr },
+    #[error("network {network} has no subnet for ports of owner \"{device_owner}\"")]
+    NoSubnetForOwner { network: NetworkId, device_owner: String },
     #[error("subnet {subnet} does not belong to network {network}")]
     SubnetOfOtherNetwork { network: NetworkId, subnet: SubnetId },
+
+    #[error("security group {0} does not exist")]
+    SecurityGroupNotFound(Uuid),
+    #[error("security group rule {0} does not exist")]
+    SecurityGroupRuleNotFound(Uuid),
+    #[error("security group {0} still has ports: take them out first")]
+    SecurityGroupInUse(Uuid),
+    #[error("security group {0} is a default one: its name stays")]
+    DefaultSecurityGroup(Uuid),
+    #[error("the quota of this project for {} is used up: raise it or delete some", .0.as_str())]
+    OverQuota(Counted),
+    #[error("{used} of {} are in use, more than the new limit of {limit}", counted.as_str())]
+    QuotaBelowUsage { counted: Counted, limit: i64, used: i64 },
+    #[error("project {0} has no quota of its own")]
+    QuotaNotFound(String),
+    #[error("there is no tag \"{0}\"")]
+    TagNotFound(String),
+    #[error("a port without port security cannot be in a security group")]
+    GroupsNeedPortSecurity,
+    #[error("a port cannot be in stateful and stateless security groups at once")]
+    MixedSecurityGroups,
+    #[error("port {port} has no binding to host {host} that is prepared")]
+    BindingNotFound { port: PortId, host: HostName },
+    #[error("port {port} cannot be bound to host {host}: no agent there is alive and serves its network")]
+    CannotBind { port: PortId, host: HostName },
+    #[error("security group rule {rule} says the same")]
+    SecurityGroupRuleExists { rule: Uuid },
 
     #[error(
         "host {host} claims the tunnel endpoint {endpoint}, which host {by} has: give it an address of its own, or delete \

@@ -25,6 +25,10 @@ pub enum Column {
     Host,
     IpAddress,
     SubnetId,
+    /// A security group that the port is in.
+    MemberOf,
+    /// Of security group rules.
+    SecurityGroupId,
 }
 
 impl Filter {
@@ -55,13 +59,17 @@ impl Column {
             Column::Mac => (format!("{alias}.mac IN ("), ")"),
             Column::Host => (format!("{alias}.id IN (SELECT port_id FROM bindings WHERE host IN ("), "))"),
             Column::IpAddress => (format!("{alias}.id IN (SELECT port_id FROM fixed_ips WHERE ip IN ("), "))"),
+            Column::MemberOf => {
+                (format!("{alias}.id IN (SELECT port_id FROM port_security_groups WHERE security_group_id IN ("), "))")
+            }
+            Column::SecurityGroupId => (format!("{alias}.security_group_id IN ("), ")"),
             Column::SubnetId => (format!("{alias}.id IN (SELECT port_id FROM fixed_ips WHERE subnet_id IN ("), "))"),
         };
         query.push(before);
         let mut list = query.separated(", ");
         for value in values {
             match self {
-                Column::Id | Column::NetworkId | Column::SubnetId => {
+                Column::Id | Column::NetworkId | Column::SubnetId | Column::MemberOf | Column::SecurityGroupId => {
                     if let Ok(id) = Uuid::parse_str(value) {
                         list.push_bind(id);
                     }

@@ -1,62 +1,60 @@
 //! The addresses of ports: which subnets they come from when the request leaves that open, and their changes.
 
-use ipnet::IpNet;
-use model::{NetworkId, PortId, SubnetId};
-use sqlx::Row as _;
+use model::{Mac, NetworkId, PortId, SubnetId};
 
-use crate::db::{Connection, ip_bytes};
+use crate::db::ip_bytes;
+use crate::places::{self, Place, Places};
 use crate::types::{FixedIp, FixedIpChoice, Port};
 use crate::write::Write;
-use crate::{Error, Result, ipam, subnets};
+use crate::{Error, Result, ipam};
 
-/// Where an address can come from.
-struct Place {
-    subnet: SubnetId,
-    cidr: IpNet,
+/// A port that gets addresses.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Taker<'p> {
+    pub(crate) port: PortId,
+    pub(crate) network: NetworkId,
+    pub(crate) mac: Mac,
+    pub(crate) device_owner: &'p str,
 }
 
-/// Gives a new port its addresses: those chosen, or one of each IP version that the network has subnets of.
+/// Gives a new port its addresses: those chosen, or one of each IP version that the network has subnets of; and in any
+/// case that of each subnet in which ports form their own.
 pub(crate) async fn assign(
     write: &mut Write<'_>,
-    port: PortId,
-    network: NetworkId,
+    taker: Taker<'_>,
     choices: Option<&[FixedIpChoice]>,
 ) -> Result<Vec<FixedIp>> {
-    let places = places(write.db(), network).await?;
-    let Some(choices) = choices else { return assign_default(write, port, network, &places).await };
-    let mut assigned = Vec::with_capacity(choices.len());
-    for choice in choices {
-        let fixed_ip = take(write, network, &places, *choice).await?;
-        insert(write, port, assigned.len(), &fixed_ip).await?;
-        assigned.push(fixed_ip);
-    }
-    Ok(assigned)
-}
-
-/// The subnets of a network, oldest first.
-async fn places(db: &mut Connection, network: NetworkId) -> Result<Vec<Place>> {
-    let rows = sqlx::query("SELECT id, cidr FROM subnets WHERE network_id = $1 ORDER BY created_at, id")
-        .bind(network.0)
-        .fetch_all(db)
-        .await?;
-    rows.iter().map(|row| Ok(Place { subnet: SubnetId(row.try_get("id")?), cidr: subnets::read_cidr(row)? })).collect()
-}
-
-async fn assign_default(
-    write: &mut Write<'_>,
-    port: PortId,
-    network: NetworkId,
-    places: &[Place],
-) -> Result<Vec<FixedIp>> {
-    let (v4, v6): (Vec<&Place>, Vec<&Place>) = places.iter().partition(|place| place.cidr.addr().is_ipv4());
-    let wanted = [v4, v6].into_iter().filter(|of_version| !of_version.is_empty());
+    let places = places::of(write.db(), taker.network, taker.device_owner).await?;
     let mut assigned = Vec::new();
-    for of_version in wanted {
-        let fixed_ip = take_first_free(write, &of_version).await?.ok_or(Error::NoFreeIp(network))?;
-        insert(write, port, assigned.len(), &fixed_ip).await?;
+    match choices {
+        None => {
+            for of_version in places.by_version() {
+                let fixed_ip = take_first_free(write, &of_version).await?.ok_or(Error::NoFreeIp(taker.network))?;
+                insert(write, taker.port, assigned.len(), &fixed_ip).await?;
+                assigned.push(fixed_ip);
+            }
+        }
+        Some(choices) => {
+            for choice in places.without_own(choices) {
+                let fixed_ip = take(write, taker.network, &places, choice).await?;
+                insert(write, taker.port, assigned.len(), &fixed_ip).await?;
+                assigned.push(fixed_ip);
+            }
+        }
+    }
+    for fixed_ip in places.own(taker.mac) {
+        form(write, taker.port, &places, assigned.len(), &fixed_ip).await?;
         assigned.push(fixed_ip);
     }
     Ok(assigned)
+}
+
+/// Records an address that the port forms itself; from now on nobody else gets it.
+async fn form(write: &mut Write<'_>, port: PortId, places: &Places, position: usize, fixed_ip: &FixedIp) -> Result<()> {
+    if let Some(place) = places.find(fixed_ip.subnet_id) {
+        ipam::take(write, place.subnet, &place.cidr, fixed_ip.ip).await?;
+    }
+    insert(write, port, position, fixed_ip).await
 }
 
 async fn take_first_free(write: &mut Write<'_>, places: &[&Place]) -> Result<Option<FixedIp>> {
@@ -68,11 +66,8 @@ async fn take_first_free(write: &mut Write<'_>, places: &[&Place]) -> Result<Opt
     Ok(None)
 }
 
-async fn take(write: &mut Write<'_>, network: NetworkId, places: &[Place], choice: FixedIpChoice) -> Result<FixedIp> {
-    let named = |id: SubnetId| {
-        let found = places.iter().find(|place| place.subnet == id);
-        found.ok_or(Error::SubnetOfOtherNetwork { network, subnet: id })
-    };
+async fn take(write: &mut Write<'_>, network: NetworkId, places: &Places, choice: FixedIpChoice) -> Result<FixedIp> {
+    let named = |id: SubnetId| places.find(id).ok_or(Error::SubnetOfOtherNetwork { network, subnet: id });
     match choice {
         FixedIpChoice::From(id) => {
             let subnet_id = named(id)?.subnet;
@@ -80,32 +75,60 @@ async fn take(write: &mut Write<'_>, network: NetworkId, places: &[Place], choic
             Ok(FixedIp { subnet_id, ip })
         }
         FixedIpChoice::Exactly(ip, id) => {
-            let holding = places.iter().find(|place| place.cidr.contains(&ip));
             let place = match id {
                 Some(id) => named(id)?,
-                None => holding.ok_or(Error::IpOutsideNetwork(ip))?,
+                None => places.holding(ip).ok_or(Error::IpOutsideNetwork(ip))?,
             };
+            if places.forms_own(place.subnet) {
+                return Err(Error::IpFormedByPort { subnet: place.subnet, ip });
+            }
             ipam::take(write, place.subnet, &place.cidr, ip).await?;
             Ok(FixedIp { subnet_id: place.subnet, ip })
         }
     }
 }
 
-/// Gives a port exactly the chosen addresses. What it has and may keep, it keeps: an address that is chosen again, and
-/// for a choice of a subnet alone any address that it has there (as Neutron).
-pub(crate) async fn change(write: &mut Write<'_>, port: &Port, choices: &[FixedIpChoice]) -> Result<()> {
-    let (kept, given_up) = keep(&port.fixed_ips, choices);
+/// Gives a port exactly the chosen addresses, and those that it forms itself. What it has and may keep, it keeps: an
+/// address that is chosen again, and for a choice of a subnet alone any address that it has there (as Neutron). No
+/// choices: only those that it forms itself are new, because its MAC is.
+pub(crate) async fn change(
+    write: &mut Write<'_>,
+    taker: Taker<'_>,
+    have: &[FixedIp],
+    choices: Option<&[FixedIpChoice]>,
+) -> Result<()> {
+    let places = places::of(write.db(), taker.network, taker.device_owner).await?;
+    let (formed, chosen): (Vec<FixedIp>, Vec<FixedIp>) =
+        have.iter().cloned().partition(|fixed_ip| places.forms_own(fixed_ip.subnet_id));
+    let same: Vec<FixedIpChoice> =
+        chosen.iter().map(|fixed_ip| FixedIpChoice::Exactly(fixed_ip.ip, Some(fixed_ip.subnet_id))).collect();
+    let own = places.own(taker.mac);
+    // naming an address that the port forms anyway asks for nothing
+    let formed_anyway = |choice: &FixedIpChoice| match choice {
+        FixedIpChoice::Exactly(ip, _) => own.iter().any(|fixed_ip| fixed_ip.ip == *ip),
+        FixedIpChoice::From(_) => false,
+    };
+    let mut choices = places.without_own(choices.unwrap_or(&same));
+    choices.retain(|choice| !formed_anyway(choice));
+    let (kept, given_up) = keep(&chosen, &choices);
     // first, so that they are free for the choices below
-    for fixed_ip in &given_up {
+    for fixed_ip in given_up.iter().chain(formed.iter().filter(|fixed_ip| !own.contains(fixed_ip))) {
         release(write, fixed_ip).await?;
     }
-    let places = places(write.db(), port.network_id).await?;
     for (position, (choice, kept)) in choices.iter().zip(kept).enumerate() {
         if let Some(fixed_ip) = kept {
             reposition(write, position, &fixed_ip).await?;
         } else {
-            let fixed_ip = take(write, port.network_id, &places, *choice).await?;
-            insert(write, port.id, position, &fixed_ip).await?;
+            let fixed_ip = take(write, taker.network, &places, *choice).await?;
+            insert(write, taker.port, position, &fixed_ip).await?;
+        }
+    }
+    for (position, fixed_ip) in own.iter().enumerate() {
+        let position = choices.len() + position;
+        if formed.contains(fixed_ip) {
+            reposition(write, position, fixed_ip).await?;
+        } else {
+            form(write, taker.port, &places, position, fixed_ip).await?;
         }
     }
     Ok(())

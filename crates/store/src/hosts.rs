@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::db::{self, Connection, Engine, Row, attributes_from, attributes_text, ip_bytes, ip_from};
 use crate::filter::Filter;
-use crate::types::{Host, HostRegistration, Stamp};
+use crate::types::{Host, HostRegistration, HostUpdate, Stamp};
 use crate::write::{Touched, Write};
 use crate::{Error, Result, Store, Stored};
 
@@ -170,6 +170,7 @@ fn read(row: &Row) -> Result<Host> {
             .map(|text| Ok(text.parse::<TunnelType>()?))
             .collect::<Result<Vec<_>>>()?,
         admin_state_up: row.try_get("admin_state_up")?,
+        description: row.try_get("description")?,
         configurations: attributes_from(row.try_get("configurations")?)?,
         boot_id: row.try_get("boot_id")?,
         software: row.try_get("software")?,
@@ -180,15 +181,17 @@ fn read(row: &Row) -> Result<Host> {
 }
 
 impl Host {
-    /// Sets `admin_state_up`.
-    pub async fn set_admin_state(self, write: &mut Write<'_>, up: bool) -> Result<Host> {
-        sqlx::query("UPDATE hosts SET admin_state_up = $1 WHERE id = $2")
-            .bind(up)
+    pub async fn update(self, write: &mut Write<'_>, update: HostUpdate) -> Result<Host> {
+        let admin_state_up = update.admin_state_up.unwrap_or(self.admin_state_up);
+        let description = update.description.unwrap_or(self.description);
+        sqlx::query("UPDATE hosts SET admin_state_up = $1, description = $2 WHERE id = $3")
+            .bind(admin_state_up)
+            .bind(&description)
             .bind(self.id)
             .execute(write.db())
             .await?;
         write.touch(Touched::Host(self.name.clone()), None);
-        Ok(Host { admin_state_up: up, ..self })
+        Ok(Host { admin_state_up, description, ..self })
     }
 
     /// Forgets the host: its endpoint is free for another. Ports stay bound to its name.

@@ -5,6 +5,7 @@
 //! and never wait for a writer.
 
 mod addresses;
+mod bindings;
 mod db;
 mod environment;
 mod error;
@@ -14,11 +15,18 @@ mod hosts;
 mod ipam;
 mod load;
 mod networks;
+mod places;
+mod port_security;
 mod ports;
+mod protocols;
+mod quotas;
 mod reports;
+mod security_group_rules;
+mod security_groups;
 mod segments;
 mod stored;
 mod subnets;
+mod tags;
 mod types;
 mod write;
 
@@ -39,7 +47,10 @@ pub use environment::{Environment, System};
 pub use error::Error;
 pub use filter::{Column, Filter};
 pub use ports::CanBind;
+pub use protocols::{PROTOCOLS, protocol_number};
+pub use quotas::{Counted, Limits};
 pub use stored::Stored;
+pub use tags::{TagChange, Tagged};
 pub use types::*;
 pub use write::Write;
 

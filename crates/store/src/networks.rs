@@ -1,6 +1,7 @@
 //! Networks.
 
 use model::{Change, NetworkId, PortId, Segment, SubnetId, TunnelType};
+use serde_json::Value;
 use sqlx::{QueryBuilder, Row as _};
 use uuid::Uuid;
 
@@ -117,6 +118,21 @@ pub(crate) async fn touch(write: &mut Write<'_>, id: NetworkId) -> Result<()> {
         .await?;
     write.touch(Touched::Network(id), None);
     Ok(())
+}
+
+/// The segment of a network that may not exist, and whether its ports are secured unless they say otherwise.
+pub(crate) async fn for_port(db: &mut Connection, id: NetworkId) -> Result<(Segment, bool)> {
+    let row = sqlx::query(
+        "SELECT s.tunnel_type, s.tunnel_key, n.attributes FROM segments s JOIN networks n ON n.id = s.network_id \
+         WHERE s.network_id = $1",
+    )
+    .bind(id.0)
+    .fetch_optional(db)
+    .await?
+    .ok_or(Error::NetworkNotFound(id))?;
+    let attributes = attributes_from(row.try_get("attributes")?)?;
+    let secured = attributes.get("port_security_enabled").and_then(Value::as_bool).unwrap_or(true);
+    Ok((read_segment(&row)?, secured))
 }
 
 /// The segment of a network that may not exist.

@@ -7,10 +7,11 @@ use uuid::Uuid;
 use crate::db::{
     self, Connection, Row, attributes_from, attributes_text, ip_from, mac_from, to_i64, to_u64, uuid_from,
 };
-use crate::filter::Filter;
+use crate::filter::{Column, Filter};
+use crate::fixed_ips::Taker;
 use crate::types::{FixedIp, NewPort, Port, PortBinding, PortUpdate, Stamp, VifType};
 use crate::write::{Touched, Write};
-use crate::{Error, Result, Stored, fixed_ips, networks};
+use crate::{Error, Result, Stored, fixed_ips, networks, places, port_security};
 
 /// Random MACs to try: 2^24 are ours, so several clashes in a row mean that the network is full.
 const MAC_TRIES: usize = 16;
@@ -21,15 +22,18 @@ pub type CanBind<'c> = dyn Fn(&HostName, TunnelType) -> bool + Send + Sync + 'c;
 
 impl Port {
     /// Makes a port. If it has a host, it is bound at once if `can_bind` says so.
-    pub async fn create(write: &mut Write<'_>, new: NewPort, can_bind: &CanBind<'_>) -> Result<Port> {
-        let segment = networks::segment(write.db(), new.network_id).await?;
+    pub async fn create(write: &mut Write<'_>, mut new: NewPort, can_bind: &CanBind<'_>) -> Result<Port> {
+        let (segment, secured) = networks::for_port(write.db(), new.network_id).await?;
+        port_security::complete(write, &mut new, secured).await?;
         let host = new.host.clone();
         let binding = host.map(|host| PortBinding { vif_type: vif_type(can_bind(&host, segment.tunnel_type)), host });
         let mac = insert(write, &new).await?;
-        let fixed_ips = fixed_ips::assign(write, new.id, new.network_id, new.fixed_ips.as_deref()).await?;
+        let taker = Taker { port: new.id, network: new.network_id, mac, device_owner: &new.device_owner };
+        let fixed_ips = fixed_ips::assign(write, taker, new.fixed_ips.as_deref()).await?;
         if let Some(binding) = &binding {
             bind(write, new.id, binding).await?;
         }
+        port_security::join(write, new.id, &[], &port_security::groups(&new.attributes)).await?;
         // as it would be read back; creations are many, and each statement is a trip to the engine's thread
         let port = Port {
             id: new.id,
@@ -56,6 +60,9 @@ impl Port {
         let before = self;
         let mut after = before.clone();
         after.attributes.extend(update.attributes);
+        if let Some(groups) = &update.security_groups {
+            port_security::replace(write, groups, &mut after.attributes).await?;
+        }
         after.name = update.name.unwrap_or(after.name);
         after.device_id = update.device_id.unwrap_or(after.device_id);
         after.device_owner = update.device_owner.unwrap_or(after.device_owner);
@@ -75,8 +82,14 @@ impl Port {
             after.status = PortStatus::Down;
         }
         save(write, &before, &after).await?;
-        if let Some(choices) = update.fixed_ips {
-            fixed_ips::change(write, &before, &choices).await?;
+        let [were, are] = [&before, &after].map(|port| port_security::groups(&port.attributes));
+        port_security::join(write, before.id, &were, &are).await?;
+        if let Some(binding) = after.binding.as_ref().filter(|_| after.binding != before.binding) {
+            // it is in force now, so it is not prepared any more
+            before.forget_binding(write, &binding.host).await?;
+        }
+        if update.fixed_ips.is_some() || after.mac != before.mac {
+            fixed_ips::change(write, after.taker(), &before.fixed_ips, update.fixed_ips.as_deref()).await?;
         }
         let port: Port = write.get(before.id.0).await?;
         let change = (port.to_model() != before.to_model()).then(|| Change::Port(port.to_model()));
@@ -89,6 +102,10 @@ impl Port {
         sqlx::query("DELETE FROM ports WHERE id = $1").bind(self.id.0).execute(write.db()).await?;
         write.touch(Touched::Port(self.id), Some(Change::PortDeleted(self.id)));
         Ok(())
+    }
+
+    fn taker(&self) -> Taker<'_> {
+        Taker { port: self.id, network: self.network_id, mac: self.mac, device_owner: &self.device_owner }
     }
 
     /// A host is asked to wire it.
@@ -110,6 +127,49 @@ impl Port {
             status: self.status,
         }
     }
+}
+
+/// Gives the ports of a network the addresses that they form in a subnet that has just been made.
+pub(crate) async fn form_addresses(write: &mut Write<'_>, network: NetworkId) -> Result<()> {
+    for port in write.list::<Port>(&Filter::by_network(network)).await? {
+        // one that is dedicated to other owners is none of this port's
+        match fixed_ips::change(write, port.taker(), &port.fixed_ips, None).await {
+            Ok(()) | Err(Error::NoSubnetForOwner { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        count_change(write, &port).await?;
+    }
+    Ok(())
+}
+
+/// Takes from ports what they have formed in a subnet that is about to go; routers' addresses stay.
+pub(crate) async fn forget_addresses(write: &mut Write<'_>, subnet: SubnetId) -> Result<()> {
+    let users: Vec<Port> = write.list(&Filter(vec![(Column::SubnetId, vec![subnet.to_string()])])).await?;
+    for port in users.iter().filter(|port| !places::is_router(&port.device_owner)) {
+        sqlx::query("DELETE FROM fixed_ips WHERE subnet_id = $1 AND port_id = $2")
+            .bind(subnet.0)
+            .bind(port.id.0)
+            .execute(write.db())
+            .await?;
+        count_change(write, port).await?;
+    }
+    Ok(())
+}
+
+/// Counts a change of a port's addresses, if there is one, and tells the hosts.
+async fn count_change(write: &mut Write<'_>, before: &Port) -> Result<()> {
+    let after: Port = write.get(before.id.0).await?;
+    if after.fixed_ips == before.fixed_ips {
+        return Ok(());
+    }
+    let now = write.now;
+    sqlx::query("UPDATE ports SET updated_at = $1, revision_number = revision_number + 1 WHERE id = $2")
+        .bind(now)
+        .bind(before.id.0)
+        .execute(write.db())
+        .await?;
+    write.touch(Touched::Port(after.id), Some(Change::Port(after.to_model())));
+    Ok(())
 }
 
 impl Stored for Port {

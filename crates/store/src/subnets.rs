@@ -12,7 +12,7 @@ use crate::db::{self, Connection, Row, attributes_from, attributes_text, ip_byte
 use crate::filter::Filter;
 use crate::types::{Network, NewSubnet, Stamp, Subnet, SubnetUpdate};
 use crate::write::{Touched, Write};
-use crate::{Error, Result, Stored, ipam, networks};
+use crate::{Error, Result, Stored, ipam, networks, places, ports};
 
 impl Subnet {
     pub async fn create(write: &mut Write<'_>, new: NewSubnet) -> Result<Subnet> {
@@ -26,6 +26,9 @@ impl Subnet {
         ipam::rebuild(write, new.id, &new.allocation_pools).await?;
         networks::touch(write, new.network_id).await?;
         write.touch(Touched::Subnet(new.id), None);
+        if places::forms_own(&new.attributes) {
+            ports::form_addresses(write, new.network_id).await?;
+        }
         write.get(new.id.0).await
     }
 
@@ -55,8 +58,11 @@ impl Subnet {
         write.get(before.id.0).await
     }
 
-    /// Refused while a port has an address of it.
+    /// Refused while a port has an address of it, unless ports form theirs there: they lose it.
     pub async fn delete(self, write: &mut Write<'_>) -> Result<()> {
+        if places::forms_own(&self.attributes) {
+            ports::forget_addresses(write, self.id).await?;
+        }
         let used = sqlx::query("SELECT 1 FROM fixed_ips WHERE subnet_id = $1 LIMIT 1")
             .bind(self.id.0)
             .fetch_optional(write.db())

@@ -138,6 +138,16 @@ pub struct PortBinding {
     pub vif_type: VifType,
 }
 
+/// A binding that is prepared, or was in force before: nobody wires the port for it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InactiveBinding {
+    pub host: HostName,
+    /// `None`: it was in force once.
+    pub vif_type: Option<VifType>,
+    /// `binding:vnic_type` and `binding:profile`: the port's, once this is in force.
+    pub attributes: Attributes,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VifType {
     /// Bound: the host's agent is asked to wire the port.
@@ -171,6 +181,8 @@ pub struct NewPort {
     /// `None`: one address of each IP version that the network has subnets of.
     pub fixed_ips: Option<Vec<FixedIpChoice>>,
     pub host: Option<HostName>,
+    /// `None`: the default group of the project, or none if port security is off.
+    pub security_groups: Option<Vec<Uuid>>,
     pub attributes: Attributes,
 }
 
@@ -193,6 +205,61 @@ pub struct PortUpdate {
     pub fixed_ips: Option<Vec<FixedIpChoice>>,
     /// `Some(None)` unbinds.
     pub host: Option<Option<HostName>>,
+    pub security_groups: Option<Vec<Uuid>>,
+    pub attributes: Attributes,
+}
+
+/// Kept and shown; nothing enforces it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SecurityGroup {
+    pub id: Uuid,
+    pub project_id: String,
+    pub name: String,
+    /// The one that the store made for the project.
+    pub is_default: bool,
+    pub stateful: bool,
+    /// Oldest first.
+    pub rules: Vec<SecurityGroupRule>,
+    pub attributes: Attributes,
+    pub stamp: Stamp,
+}
+
+/// A security group to be made. The caller chooses the id.
+#[derive(Debug, Clone)]
+pub struct NewSecurityGroup {
+    pub id: Uuid,
+    pub project_id: String,
+    pub name: String,
+    pub stateful: bool,
+    pub attributes: Attributes,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct SecurityGroupUpdate {
+    pub name: Option<String>,
+    pub stateful: Option<bool>,
+    pub attributes: Attributes,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct SecurityGroupRule {
+    pub id: Uuid,
+    pub security_group_id: Uuid,
+    pub project_id: String,
+    pub remote_group_id: Option<Uuid>,
+    /// `direction`, `ethertype`, `protocol`, `port_range_min`, `port_range_max`, `remote_ip_prefix`, `description`: as
+    /// the API has them, absent or null for any.
+    pub attributes: Attributes,
+    pub stamp: Stamp,
+}
+
+/// A rule to be made: see [`SecurityGroupRule`].
+#[derive(Debug, Clone)]
+pub struct NewSecurityGroupRule {
+    pub id: Uuid,
+    pub security_group_id: Uuid,
+    pub project_id: String,
+    pub remote_group_id: Option<Uuid>,
     pub attributes: Attributes,
 }
 
@@ -219,6 +286,8 @@ pub struct Host {
     pub endpoint: IpAddr,
     pub tunnel_types: Vec<TunnelType>,
     pub admin_state_up: bool,
+    /// The operator's words.
+    pub description: Option<String>,
     pub configurations: Attributes,
     pub boot_id: String,
     pub software: String,
@@ -226,6 +295,13 @@ pub struct Host {
     /// When it last registered.
     pub started_at: Micros,
     pub heartbeat_at: Micros,
+}
+
+/// What an operator says of a host. `None` stays as it is.
+#[derive(Debug, Clone, Default)]
+pub struct HostUpdate {
+    pub admin_state_up: Option<bool>,
+    pub description: Option<Option<String>>,
 }
 
 /// That a port is wired (or no longer) under a generation of its binding.

@@ -8,6 +8,7 @@ use futures::future::BoxFuture;
 use model::{Change, Committed, HostName, NetworkId, PortId, Revision, SubnetId};
 use sqlx::Row as _;
 use tokio::sync::mpsc::UnboundedSender;
+use uuid::Uuid;
 
 use crate::db::{self, Connection, Transaction, to_i64, to_u64};
 use crate::environment::Environment;
@@ -36,6 +37,9 @@ pub(crate) enum Touched {
     Subnet(SubnetId),
     Port(PortId),
     Host(HostName),
+    SecurityGroup(Uuid),
+    /// Of this project.
+    Quota(String),
 }
 
 impl Write<'_> {
@@ -135,6 +139,8 @@ impl Touched {
             Touched::Subnet(_) => "subnet",
             Touched::Port(_) => "port",
             Touched::Host(_) => "host",
+            Touched::SecurityGroup(_) => "security_group",
+            Touched::Quota(_) => "quota",
         }
     }
 }
@@ -146,6 +152,8 @@ impl fmt::Display for Touched {
             Touched::Subnet(id) => id.fmt(f),
             Touched::Port(id) => id.fmt(f),
             Touched::Host(name) => name.fmt(f),
+            Touched::SecurityGroup(id) => id.fmt(f),
+            Touched::Quota(project) => project.fmt(f),
         }
     }
 }

@@ -74,6 +74,7 @@ pub(crate) fn new_port(network_id: NetworkId, host: Option<&str>, fixed_ips: Opt
         device_owner: String::new(),
         fixed_ips,
         host: host.map(|name| name.parse().unwrap()),
+        security_groups: None,
         attributes: Attributes::new(),
     }
 }

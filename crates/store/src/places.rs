@@ -1,0 +1,149 @@
+//! The subnets of a network, as places where a port can have an address.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use ipnet::IpNet;
+use model::{Mac, NetworkId, SubnetId};
+use serde_json::Value;
+use sqlx::Row as _;
+
+use crate::db::{Connection, Row, attributes_from};
+use crate::types::{Attributes, FixedIp, FixedIpChoice};
+use crate::{Error, Result, subnets};
+
+/// Where an address can come from.
+pub(crate) struct Place {
+    pub(crate) subnet: SubnetId,
+    pub(crate) cidr: IpNet,
+    /// Ports form their addresses themselves, from the prefix and their MAC.
+    forms_own: bool,
+    /// Meant for ports of certain owners alone.
+    dedicated: bool,
+}
+
+/// Oldest first, those that are dedicated to the port's owner before all others (as Neutron).
+pub(crate) struct Places {
+    places: Vec<Place>,
+    router: bool,
+}
+
+/// Owners of ports that carry a router's address, and so do not form one.
+const ROUTERS: &[&str] = &[
+    "network:router_interface",
+    "network:ha_router_replicated_interface",
+    "network:router_interface_distributed",
+    "network:router_centralized_snat",
+];
+
+/// The places for a port of this owner: subnets that name no service types, or this one.
+pub(crate) async fn of(db: &mut Connection, network: NetworkId, device_owner: &str) -> Result<Places> {
+    let rows = sqlx::query("SELECT id, cidr, attributes FROM subnets WHERE network_id = $1 ORDER BY created_at, id")
+        .bind(network.0)
+        .fetch_all(db)
+        .await?;
+    let any = !rows.is_empty();
+    let mut places = Vec::with_capacity(rows.len());
+    for row in &rows {
+        places.extend(read(row, device_owner)?);
+    }
+    if any && places.is_empty() {
+        return Err(Error::NoSubnetForOwner { network, device_owner: device_owner.to_owned() });
+    }
+    places.sort_by_key(|place: &Place| !place.dedicated);
+    Ok(Places { places, router: is_router(device_owner) })
+}
+
+fn read(row: &Row, device_owner: &str) -> Result<Option<Place>> {
+    let attributes = attributes_from(row.try_get("attributes")?)?;
+    let types: Vec<&str> = attributes
+        .get("service_types")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    if !types.is_empty() && !types.contains(&device_owner) {
+        return Ok(None);
+    }
+    Ok(Some(Place {
+        subnet: SubnetId(row.try_get("id")?),
+        cidr: subnets::read_cidr(row)?,
+        forms_own: forms_own(&attributes),
+        dedicated: !types.is_empty(),
+    }))
+}
+
+/// Whether ports form their own addresses in a subnet of these attributes: by SLAAC, with or without stateless DHCPv6.
+pub(crate) fn forms_own(subnet: &Attributes) -> bool {
+    ["ipv6_address_mode", "ipv6_ra_mode"].iter().any(|mode| {
+        let mode = subnet.get(*mode).and_then(Value::as_str);
+        matches!(mode, Some("slaac" | "dhcpv6-stateless"))
+    })
+}
+
+pub(crate) fn is_router(device_owner: &str) -> bool {
+    ROUTERS.contains(&device_owner)
+}
+
+impl Places {
+    pub(crate) fn find(&self, subnet: SubnetId) -> Option<&Place> {
+        self.places.iter().find(|place| place.subnet == subnet)
+    }
+
+    pub(crate) fn holding(&self, ip: IpAddr) -> Option<&Place> {
+        self.places.iter().find(|place| place.cidr.contains(&ip))
+    }
+
+    /// Whether the port forms its address there itself.
+    pub(crate) fn forms_own(&self, subnet: SubnetId) -> bool {
+        !self.router && self.find(subnet).is_some_and(|place| place.forms_own)
+    }
+
+    /// Where addresses are given out, IPv4 and then IPv6; a version without any such place is left out.
+    pub(crate) fn by_version(&self) -> Vec<Vec<&Place>> {
+        let given_out = self.places.iter().filter(|place| !place.forms_own);
+        let (v4, v6): (Vec<&Place>, Vec<&Place>) = given_out.partition(|place| place.cidr.addr().is_ipv4());
+        [v4, v6].into_iter().filter(|of_version| !of_version.is_empty()).collect()
+    }
+
+    /// The choices but those of a subnet where the port forms its address anyway.
+    pub(crate) fn without_own(&self, choices: &[FixedIpChoice]) -> Vec<FixedIpChoice> {
+        let asks = |choice: &FixedIpChoice| !matches!(choice, FixedIpChoice::From(id) if self.forms_own(*id));
+        choices.iter().copied().filter(asks).collect()
+    }
+
+    /// The addresses that a port of this MAC forms itself.
+    pub(crate) fn own(&self, mac: Mac) -> Vec<FixedIp> {
+        let places = self.places.iter().filter(|place| place.forms_own && !self.router);
+        places.map(|place| FixedIp { subnet_id: place.subnet, ip: eui64(&place.cidr, mac) }).collect()
+    }
+}
+
+/// The address that an interface forms from a /64 and its MAC (RFC 4291 appendix A).
+pub(crate) fn eui64(cidr: &IpNet, mac: Mac) -> IpAddr {
+    let mut interface = [0, 0, 0, 0xff, 0xfe, 0, 0, 0];
+    let positions = [0, 1, 2, 5, 6, 7];
+    for (position, octet) in positions.into_iter().zip(mac.0) {
+        if let Some(place) = interface.get_mut::<usize>(position) {
+            *place = octet;
+        }
+    }
+    // the universal/local bit is inverted
+    let interface = u64::from_be_bytes(interface) ^ 2 << 56;
+    match cidr.network() {
+        IpAddr::V6(network) => Ipv6Addr::from(u128::from(network) | u128::from(interface)).into(),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interface_forms_the_address_of_rfc_4291() {
+        let cidr = "2001:db8:1:2::/64".parse().unwrap();
+        let formed = eui64(&cidr, "34:56:78:9a:bc:de".parse().unwrap());
+        assert_eq!(formed, "2001:db8:1:2:3656:78ff:fe9a:bcde".parse::<IpAddr>().unwrap());
+    }
+}
