@@ -33,6 +33,16 @@ pub struct Settings {
     pub default_tunnel_type: TunnelType,
     /// Bytes; networks get this less the overhead of their tunnel type.
     pub underlay_mtu: u32,
+    /// How many networks a project may have that has no quota of its own; -1: any number.
+    pub quota_network: i64,
+    /// The same for subnets.
+    pub quota_subnet: i64,
+    /// The same for ports.
+    pub quota_port: i64,
+    /// The same for security groups.
+    pub quota_security_group: i64,
+    /// The same for security group rules.
+    pub quota_security_group_rule: i64,
     /// Whether a port's ACTIVE waits until every interested host knows of it.
     pub active_waits_for_propagation: bool,
     /// Milliseconds after which ACTIVE waits no longer.
@@ -55,6 +65,12 @@ impl Default for Settings {
             vxlan_keys: KeyRange { first: 1001, last: 2000 },
             default_tunnel_type: TunnelType::Vxlan,
             underlay_mtu: 1500,
+            // without authentication, everybody is one project
+            quota_network: -1,
+            quota_subnet: -1,
+            quota_port: -1,
+            quota_security_group: -1,
+            quota_security_group_rule: -1,
             active_waits_for_propagation: true,
             propagation_bound_ms: 5000,
             alive_bound_ms: 10_000,

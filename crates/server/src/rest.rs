@@ -7,19 +7,28 @@
 #![allow(clippy::option_option)]
 
 mod agents;
+mod availability_zones;
+mod bindings;
 mod context;
 mod error;
 mod extensions;
 mod handlers;
+mod ipv6_modes;
 mod kind;
 mod networks;
 mod ports;
 mod query;
+mod quotas;
 mod resource;
+mod rule_values;
+mod security_group_rules;
+mod security_groups;
 mod subnets;
 mod table;
+mod tags;
 mod time;
 mod versions;
+mod vif;
 
 use std::ops::RangeInclusive;
 
@@ -30,7 +39,7 @@ use axum::middleware::map_response;
 use axum::response::Response;
 use axum::routing::get;
 use model::{TunnelKey, TunnelType};
-use store::Store;
+use store::{Limits, Store};
 use uuid::Uuid;
 
 use crate::hosts::Hosts;
@@ -55,11 +64,19 @@ pub struct Settings {
     pub vxlan_keys: RangeInclusive<TunnelKey>,
     /// Bytes of the largest packet on the underlay.
     pub underlay_mtu: u32,
+    /// How many objects a project may have that has no quota of its own; what is not named, any number.
+    pub quotas: Limits,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { default_type: TunnelType::Vxlan, gre_keys: 1..=1000, vxlan_keys: 1001..=2000, underlay_mtu: 1500 }
+        Settings {
+            default_type: TunnelType::Vxlan,
+            gre_keys: 1..=1000,
+            vxlan_keys: 1001..=2000,
+            underlay_mtu: 1500,
+            quotas: Limits::new(),
+        }
     }
 }
 
@@ -70,6 +87,12 @@ pub fn router(state: RestState) -> Router {
         .merge(handlers::routes::<subnets::Subnets>())
         .merge(handlers::routes::<ports::Ports>())
         .merge(handlers::routes_without_create::<agents::Agents>())
+        .merge(handlers::routes::<security_groups::SecurityGroups>())
+        .merge(handlers::routes::<security_group_rules::SecurityGroupRules>())
+        .merge(bindings::routes())
+        .merge(tags::routes())
+        .merge(quotas::routes())
+        .route("/availability_zones", get(availability_zones::list))
         .route("/extensions", get(extensions::list))
         .route("/extensions/{alias}", get(extensions::show));
     Router::new()

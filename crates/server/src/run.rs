@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::serve::Listener;
-use store::Store;
+use store::{Counted, Limits, Store};
 use sync::server::Event;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -147,5 +147,12 @@ fn rest_settings(settings: &Settings) -> rest::Settings {
         gre_keys: settings.gre_keys.first..=settings.gre_keys.last,
         vxlan_keys: settings.vxlan_keys.first..=settings.vxlan_keys.last,
         underlay_mtu: settings.underlay_mtu,
+        quotas: Limits::from([
+            (Counted::Network, settings.quota_network),
+            (Counted::Subnet, settings.quota_subnet),
+            (Counted::Port, settings.quota_port),
+            (Counted::SecurityGroup, settings.quota_security_group),
+            (Counted::SecurityGroupRule, settings.quota_security_group_rule),
+        ]),
     }
 }

@@ -44,10 +44,65 @@ for call, error in [
         continue
     raise AssertionError(f"{error.__name__} was not raised")
 
-[agent] = list(network.agents())
-assert agent.is_alive and agent.host == "compute1", agent
+[agent] = network.agents(host="compute1")
+assert agent.is_alive, agent
 assert network.find_extension("binding") is not None
 assert network.find_extension("no-such") is None
+
+# security groups: the default one, one's own, rules
+[default] = network.security_groups(name="default")
+assert len(default.security_group_rules) == 4, default
+web = network.create_security_group(name="web", description="w")
+rule = network.create_security_group_rule(
+    security_group_id=web.id, direction="ingress", protocol="tcp", port_range_min=80, port_range_max=80
+)
+assert [r.id for r in network.security_group_rules(security_group_id=web.id, direction="ingress")] == [rule.id]
+member = network.create_port(network_id=net.id, name="web", security_groups=[web.id])
+assert member.security_group_ids == [web.id], member
+assert names(network.ports(security_groups=web.id)) == ["web"]
+try:
+    network.delete_security_group(web, ignore_missing=False)
+    raise AssertionError("a group in use was deleted")
+except exceptions.ConflictException:
+    pass
+network.delete_port(member, ignore_missing=False)
+network.delete_security_group_rule(rule, ignore_missing=False)
+network.delete_security_group(web, ignore_missing=False)
+
+# tags
+network.set_tags(net, ["red", "blue"])
+assert sorted(network.get_network(net.id).tags) == ["blue", "red"]
+assert [n.id for n in network.networks(tags="red,blue")] == [net.id] and not list(network.networks(not_any_tags="red"))
+
+# quotas
+quota = network.update_quota("p1", networks=1)
+assert (quota.networks, quota.ports) == (1, -1), quota
+network.create_network(project_id="p1", name="first")
+try:
+    network.create_network(project_id="p1")
+    raise AssertionError("a quota was exceeded")
+except exceptions.ConflictException:
+    pass
+assert network.get_quota("p1", details=True).networks == {"limit": 1, "used": 1, "reserved": 0}
+network.delete_quota("p1", ignore_missing=False)
+network.delete_network(network.find_network("first"), ignore_missing=False)
+
+# a VM's port moves to another host
+vm = network.create_port(network_id=net.id, device_owner="compute:nova", binding_host_id="compute1")
+made = network.create_port_binding(vm, host="compute2")
+assert (made.status, made.vif_type) == ("INACTIVE", "ovs"), made
+assert sorted(b.host for b in network.port_bindings(vm)) == ["compute1", "compute2"]
+network.activate_port_binding(vm, host="compute2")
+assert network.get_port(vm.id).binding_host_id == "compute2"
+network.delete_port_binding(vm, host="compute1")
+assert [b.host for b in network.port_bindings(vm)] == ["compute2"]
+
+# agents and zones
+agent = network.update_agent(agent, is_admin_state_up=False, description="rack 7")
+assert (agent.is_admin_state_up, agent.description) == (False, "rack 7"), agent
+assert [(zone.name, zone.resource, zone.state) for zone in network.availability_zones()] == [("nova", "network", "available")]
+listed = {extension.alias for extension in network.extensions()}
+assert {"security-group", "binding-extended", "quotas", "standard-attr-tag"} <= listed and "router" not in listed, listed
 
 for port in network.ports(network_id=net.id):
     network.delete_port(port, ignore_missing=False)

@@ -54,6 +54,14 @@ impl Component for Server {
             "The type of networks that ask for none" },
         Opt { name: "underlay-mtu", kind: Kind::Number, value: "BYTES", help:
             "MTU of the underlay; networks get this less the overhead of their tunnel type" },
+        Opt { name: "quota-network", kind: Kind::Number, value: "COUNT", help:
+            "Networks that a project may have that has no quota of its own; -1: any number" },
+        Opt { name: "quota-subnet", kind: Kind::Number, value: "COUNT", help: "The same for subnets" },
+        Opt { name: "quota-port", kind: Kind::Number, value: "COUNT", help: "The same for ports" },
+        Opt { name: "quota-security-group", kind: Kind::Number, value: "COUNT", help:
+            "The same for security groups" },
+        Opt { name: "quota-security-group-rule", kind: Kind::Number, value: "COUNT", help:
+            "The same for rules of security groups" },
         Opt { name: "active-waits-for-propagation", kind: Kind::Switch, value: "BOOL", help:
             "Whether a port becomes ACTIVE only when every interested host knows of it" },
         Opt { name: "propagation-bound-ms", kind: Kind::Number, value: "MILLISECONDS", help:

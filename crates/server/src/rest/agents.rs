@@ -1,5 +1,5 @@
 use serde_json::{Value, json};
-use store::{Host, Write};
+use store::{Host, HostUpdate, Write};
 
 use super::RestState;
 use super::context::Context;
@@ -19,6 +19,7 @@ impl Resource for Agents {
         singular: "agent",
         plural: "agents",
         not_found: "AgentNotFound",
+        missing: |id| format!("Agent {id} could not be found."),
         key_index: |_, _| None,
         attributes: &[
             common::ID,
@@ -30,7 +31,7 @@ impl Resource for Agents {
             Attribute::read_only("alive", Kind::Bool),
             Attribute::read_only("availability_zone", Kind::Text(255)),
             Attribute::read_only("configurations", Kind::Object),
-            Attribute::read_only("description", Kind::Text(255)),
+            Attribute::writable("description", Kind::Text(255), Default::Null).nullable(),
             Attribute::read_only("resources_synced", Kind::Bool),
             Attribute::read_only("created_at", Kind::Text(32)),
             Attribute::read_only("started_at", Kind::Text(32)),
@@ -43,10 +44,9 @@ impl Resource for Agents {
     }
 
     async fn update(write: &mut Write<'_>, _state: &RestState, host: Host, changes: Object) -> Result<Host> {
-        match changes.get("admin_state_up").and_then(Value::as_bool) {
-            Some(up) => Ok(host.set_admin_state(write, up).await?),
-            None => Ok(host),
-        }
+        let admin_state_up = changes.get("admin_state_up").and_then(Value::as_bool);
+        let description = changes.get("description").map(|text| text.as_str().map(str::to_owned));
+        Ok(host.update(write, HostUpdate { admin_state_up, description }).await?)
     }
 
     async fn delete(write: &mut Write<'_>, state: &RestState, host: Host) -> Result<()> {
@@ -79,6 +79,7 @@ fn show(state: &RestState, host: Host) -> Object {
         "topic": "N/A",
         "host": host.name,
         "admin_state_up": host.admin_state_up,
+        "description": host.description,
         "alive": alive,
         "configurations": configurations,
         "created_at": time::spaced(host.created_at),

@@ -37,6 +37,11 @@ impl ApiError {
         ApiError::new(StatusCode::BAD_REQUEST, kind, message)
     }
 
+    /// 501
+    pub(crate) fn not_implemented(message: impl Into<String>) -> ApiError {
+        ApiError::new(StatusCode::NOT_IMPLEMENTED, "HTTPNotImplemented", message)
+    }
+
     pub(crate) fn not_found(kind: &'static str, message: impl Into<String>) -> ApiError {
         ApiError::new(StatusCode::NOT_FOUND, kind, message)
     }
@@ -61,6 +66,13 @@ impl ApiError {
     }
 }
 
+/// The message alone.
+impl std::fmt::Display for ApiError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let body = json!({"NeutronError": {"type": self.kind, "message": self.message, "detail": ""}});
@@ -76,6 +88,66 @@ impl From<store::Error> for ApiError {
             Error::SubnetNotFound(id) => gone("SubnetNotFound", "Subnet", id),
             Error::PortNotFound(id) => gone("PortNotFound", "Port", id),
             Error::AgentNotFound(id) => gone("AgentNotFound", "Agent", id),
+            Error::SecurityGroupNotFound(id) => {
+                ApiError::not_found("SecurityGroupNotFound", format!("Security group {id} does not exist"))
+            }
+            Error::SecurityGroupRuleNotFound(id) => {
+                ApiError::not_found("SecurityGroupRuleNotFound", format!("Security group rule {id} does not exist"))
+            }
+            Error::SecurityGroupInUse(id) => {
+                ApiError::conflict("SecurityGroupInUse", format!("Security Group {id} in use."))
+            }
+            Error::DefaultSecurityGroup(_) => {
+                ApiError::conflict("SecurityGroupCannotUpdateDefault", "Updating default security group not allowed.")
+            }
+            Error::SecurityGroupRuleExists { rule } => ApiError::conflict(
+                "SecurityGroupRuleExists",
+                format!("Security group rule already exists. Rule id is {rule}."),
+            ),
+            Error::GroupsNeedPortSecurity => ApiError::bad(
+                "PortSecurityAndIPRequiredForSecurityGroups",
+                "Port security must be enabled and port must have an IP address in order to use security groups.",
+            ),
+            Error::MixedSecurityGroups => ApiError::conflict(
+                "SecurityGroupConflict",
+                "Error Cannot apply both stateful and stateless security groups on the same port at the same time \
+                 while attempting the operation.",
+            ),
+            Error::BindingNotFound { port, host } => ApiError::not_found(
+                "PortBindingNotFound",
+                format!("Binding for port {port} for host {host} could not be found."),
+            ),
+            // Neutron has no better status for it
+            Error::CannotBind { port, host } => ApiError::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "PortBindingError",
+                format!("Binding for port {port} on host {host} could not be created or updated."),
+            ),
+            Error::OverQuota(counted) => {
+                ApiError::conflict("OverQuota", format!("Quota exceeded for resources: ['{}'].", counted.as_str()))
+            }
+            Error::QuotaBelowUsage { counted, limit, used } => ApiError::bad_request(format!(
+                "Quota limit {limit} for {} must be greater than or equal to already used {used}",
+                counted.as_str()
+            )),
+            Error::QuotaNotFound(project) => {
+                ApiError::not_found("TenantQuotaNotFound", format!("Quota for tenant {project} could not be found."))
+            }
+            Error::TagNotFound(tag) => ApiError::not_found("TagNotFound", format!("Tag {tag} could not be found.")),
+            Error::IpFormedByPort { subnet, ip } => ApiError::bad(
+                "AllocationOnAutoAddressSubnet",
+                format!(
+                    "IPv6 address {ip} cannot be directly assigned to a port on subnet {subnet} as the subnet is \
+                     configured for automatic addresses"
+                ),
+            ),
+            Error::NoSubnetForOwner { network, device_owner } => ApiError::conflict(
+                "IpAddressGenerationFailureNoMatchingSubnet",
+                format!(
+                    "No valid service subnet for the given device owner, network {network}, service type \
+                     {device_owner}."
+                ),
+            ),
             Error::NetworkInUse { network, ports } => {
                 let ports = ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
                 ApiError::conflict(

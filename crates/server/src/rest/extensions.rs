@@ -10,7 +10,9 @@ use super::error::{ApiError, Result};
 const EXTENSIONS: &[(&str, &str, &str)] = &[
     ("agent", "agent", "The agent management extension."),
     ("allowed-address-pairs", "Allowed Address Pairs", "Provides allowed address pairs"),
+    ("availability_zone", "Availability Zone", "The availability zone extension."),
     ("binding", "Port Binding", "Expose port bindings of a virtual port to external application"),
+    ("binding-extended", "Port Bindings Extended", "Expose port bindings of a virtual port to external application"),
     (
         "empty-string-filtering",
         "Empty String Filtering Extension",
@@ -26,10 +28,29 @@ const EXTENSIONS: &[(&str, &str, &str)] = &[
     ),
     ("net-mtu", "Network MTU", "Provides MTU attribute for a network resource."),
     ("net-mtu-writable", "Network MTU (writable)", "Provides a writable MTU attribute for a network resource."),
+    ("network_availability_zone", "Network Availability Zone", "Availability zone support for network."),
     ("pagination", "Pagination support", "Extension that indicates that pagination is enabled."),
     ("port-security", "Port Security", "Provides port security"),
+    (
+        "port-security-groups-filtering",
+        "Port filtering on security groups",
+        "Provides security groups filtering when listing ports",
+    ),
     ("project-id", "project_id field enabled", "Extension that indicates that project_id field is enabled."),
     ("provider", "Provider Network", "Expose mapping of virtual networks to physical networks"),
+    (
+        "quota-check-limit",
+        "Quota engine limit check",
+        "Support for checking the resource usage before applying a new quota limit",
+    ),
+    ("quota_details", "Quota details management support", "Expose functions for quotas usage statistics per project"),
+    ("quotas", "Quota management support", "Expose functions for quotas management per project"),
+    ("security-group", "security-group", "The security groups extension."),
+    (
+        "security-groups-normalized-cidr",
+        "Normalized CIDR field for security group rules",
+        "Add new field with normalized remote_ip_prefix cidr in SG rule",
+    ),
     ("sorting", "Sorting support", "Extension that indicates that sorting is enabled."),
     ("standard-attr-description", "standard-attr-description", "Extension to add descriptions to standard attributes"),
     (
@@ -38,11 +59,18 @@ const EXTENSIONS: &[(&str, &str, &str)] = &[
         "This extension will display the revision number of neutron resources.",
     ),
     (
+        "standard-attr-tag",
+        "Tag support for resources with standard attribute: network, subnet, port, security_group",
+        "Enables to set tag on resources with standard attribute.",
+    ),
+    (
         "standard-attr-timestamp",
         "Resource timestamps",
         "Adds created_at and updated_at fields to all Neutron resources that have Neutron standard attributes",
     ),
+    ("stateful-security-group", "Stateful security group", "Indicates if the security group is stateful or not"),
     ("subnet-service-types", "Subnet service types", "Provides ability to set the subnet service_types field"),
+    ("tag-ports-during-bulk-creation", "Tag Ports During Bulk Creation", "Allow to tag ports during bulk creation"),
 ];
 
 /// `GET /v2.0/extensions`

@@ -1,5 +1,7 @@
 //! The handlers of every resource: list, show, create (one or many), update, delete.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::Router;
 use axum::body::Bytes;
@@ -8,6 +10,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::routing::{MethodRouter, get};
 use serde_json::{Value, json};
+use store::Write;
 use uuid::Uuid;
 
 use super::RestState;
@@ -18,7 +21,7 @@ use super::resource::Resource;
 use super::table::Object;
 
 /// Decoded pairs of the query, in their order.
-type Pairs = Query<Vec<(String, String)>>;
+pub(crate) type Pairs = Query<Vec<(String, String)>>;
 
 pub(crate) fn routes<R: Resource>() -> Router<RestState> {
     routes_with::<R>(get(list::<R>).post(create::<R>))
@@ -30,9 +33,9 @@ pub(crate) fn routes_without_create<R: Resource>() -> Router<RestState> {
 }
 
 fn routes_with<R: Resource>(collection: MethodRouter<RestState>) -> Router<RestState> {
-    let plural = R::TABLE.plural;
+    let path = R::TABLE.path();
     let member = get(show::<R>).put(update::<R>).delete(delete::<R>);
-    Router::new().route(&format!("/{plural}"), collection).route(&format!("/{plural}/{{id}}"), member)
+    Router::new().route(&format!("/{path}"), collection).route(&format!("/{path}/{{id}}"), member)
 }
 
 async fn list<R: Resource>(
@@ -42,6 +45,7 @@ async fn list<R: Resource>(
     uri: Uri,
 ) -> Result<Json<Value>> {
     let listing = Listing::parse(&R::TABLE, pairs)?;
+    R::before_list(&state, &Context::without_token()).await?;
     let found = state.store.list(&listing.indexed(&R::TABLE)).await?;
     let all = show_all::<R>(&state, found).await?;
     let page = listing.select(&R::TABLE, all)?;
@@ -50,15 +54,15 @@ async fn list<R: Resource>(
     if let Some(marker) = page.next {
         let query = uri.query().unwrap_or_default();
         body[format!("{}_links", R::TABLE.plural)] =
-            json!([{"rel": "next", "href": next_page(&headers, R::TABLE.plural, query, &marker)}]);
+            json!([{"rel": "next", "href": next_page(&headers, &R::TABLE.path(), query, &marker)}]);
     }
     Ok(Json(body))
 }
 
 /// This page's address with another marker.
-fn next_page(headers: &HeaderMap, plural: &str, query: &str, marker: &str) -> String {
+fn next_page(headers: &HeaderMap, path: &str, query: &str, marker: &str) -> String {
     let kept = query.split('&').filter(|pair| !pair.starts_with("marker=")).collect::<Vec<_>>().join("&");
-    format!("{}/v2.0/{plural}?{kept}&marker={marker}", base(headers))
+    format!("{}/v2.0/{path}?{kept}&marker={marker}", base(headers))
 }
 
 /// This server's address, as the client calls it.
@@ -98,6 +102,7 @@ async fn create<R: Resource>(
     let (shared, context) = (state.clone(), Context::without_token());
     let made = state.store.write(move |write| {
         Box::pin(async move {
+            check_quota::<R>(write, &shared, &context, &objects).await?;
             let mut made = Vec::with_capacity(objects.len());
             for object in objects {
                 made.push(R::create(write, &shared, &context, object).await?);
@@ -114,6 +119,24 @@ async fn create<R: Resource>(
         }
     };
     Ok((StatusCode::CREATED, Json(body)))
+}
+
+async fn check_quota<R: Resource>(
+    write: &mut Write<'_>,
+    state: &RestState,
+    context: &Context,
+    objects: &[Object],
+) -> Result<()> {
+    let Some(counted) = R::COUNTED else { return Ok(()) };
+    let mut of_project = BTreeMap::<&str, i64>::new();
+    for object in objects {
+        let project = object.get("project_id").or(object.get("tenant_id")).and_then(Value::as_str);
+        *of_project.entry(project.unwrap_or(&context.project_id)).or_default() += 1;
+    }
+    for (project, more) in of_project {
+        write.check_quota(&state.settings.quotas, counted, project, more).await?;
+    }
+    Ok(())
 }
 
 async fn update<R: Resource>(
@@ -161,16 +184,12 @@ fn known<R: Resource>(id: &str) -> Result<Uuid> {
 }
 
 fn unknown<R: Resource>(id: &str) -> ApiError {
-    let mut title = R::TABLE.singular.to_owned();
-    if let Some(first) = title.get_mut(..1) {
-        first.make_ascii_uppercase();
-    }
-    ApiError::not_found(R::TABLE.not_found, format!("{title} {id} could not be found."))
+    ApiError::not_found(R::TABLE.not_found, (R::TABLE.missing)(id))
 }
 
 /// The body as a JSON object. Other content types are refused: a browser sends them to a loopback server on any page's
 /// behalf without asking, and a JSON body only after asking.
-fn read(headers: &HeaderMap, body: std::result::Result<Bytes, BytesRejection>) -> Result<Object> {
+pub(crate) fn read(headers: &HeaderMap, body: std::result::Result<Bytes, BytesRejection>) -> Result<Object> {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !content_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
         return Err(ApiError::unsupported_media_type());

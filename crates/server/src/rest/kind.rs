@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::error::{ApiError, Result};
+use super::rule_values;
 use super::table::Object;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +25,11 @@ pub(crate) enum Kind {
     Cidr,
     Mac,
     Object,
+    /// Of security group rules: see [`rule_values`].
+    Protocol,
+    Ethertype,
+    Port,
+    Prefix,
     /// A list of what this says, without repetition.
     Texts(usize),
     Uuids,
@@ -48,6 +54,10 @@ impl Kind {
             Kind::Integer(..) if to_integer(value).is_none() => {
                 return Err(ApiError::invalid(format!("'{}' is not an integer", shown(value))));
             }
+            Kind::Protocol => return rule_values::protocol(value),
+            Kind::Ethertype => return rule_values::ethertype(value),
+            Kind::Port => return rule_values::port(value),
+            Kind::Prefix => return rule_values::prefix(value),
             _ => {}
         }
         self.read(value)
@@ -55,7 +65,7 @@ impl Kind {
     }
 
     /// As [`Kind::parse`]; the error is the reason alone.
-    fn read(self, value: &Value) -> std::result::Result<Value, String> {
+    pub(super) fn read(self, value: &Value) -> std::result::Result<Value, String> {
         match self {
             Kind::Bool => to_bool(value)
                 .map(Value::Bool)
@@ -77,6 +87,9 @@ impl Kind {
             Kind::Uuids => list(value, Kind::Uuid),
             Kind::Ips => list(value, Kind::Ip),
             Kind::Objects(keys) => objects(value, keys),
+            Kind::Protocol | Kind::Ethertype | Kind::Port | Kind::Prefix => {
+                self.parse("", value).map_err(|error| error.to_string())
+            }
         }
     }
 }
@@ -207,6 +220,6 @@ fn refuse_repetition(values: &[Value]) -> std::result::Result<(), String> {
 }
 
 /// A value in a message: a string without its quotes.
-fn shown(value: &Value) -> String {
+pub(super) fn shown(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

@@ -1,9 +1,10 @@
 use model::{NetworkId, Segment, TunnelType};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use store::{Column, KeyChoice, Network, NetworkUpdate, NewNetwork, Write};
+use store::{Column, Counted, KeyChoice, Network, NetworkUpdate, NewNetwork, Write};
 use uuid::Uuid;
 
+use super::availability_zones;
 use super::context::Context;
 use super::error::{ApiError, Result};
 use super::kind::Kind;
@@ -23,6 +24,7 @@ impl Resource for Networks {
         singular: "network",
         plural: "networks",
         not_found: "NetworkNotFound",
+        missing: |id| format!("Network {id} could not be found."),
         key_index: |_, _| None,
         attributes: &[
             common::ID,
@@ -45,12 +47,14 @@ impl Resource for Networks {
             Attribute::read_only("ipv6_address_scope", Kind::Uuid),
             Attribute::read_only("subnets", Kind::Uuids),
             Attribute::read_only("status", Kind::Text(16)),
-            Attribute::read_only("tags", Kind::Texts(255)),
+            common::TAGS,
             common::CREATED_AT,
             common::UPDATED_AT,
             common::REVISION_NUMBER,
         ],
     };
+
+    const COUNTED: Option<Counted> = Some(Counted::Network);
 
     async fn create(write: &mut Write<'_>, state: &RestState, context: &Context, object: Object) -> Result<Network> {
         Ok(Network::create(write, new(object, context, &state.settings)?).await?)
@@ -100,6 +104,7 @@ struct Update {
 fn new(mut object: Object, context: &Context, settings: &Settings) -> Result<NewNetwork> {
     let project_id = take_project(context, &mut object)?;
     let create: Create = typed(object)?;
+    availability_zones::check_hints(&create.attributes)?;
     let tunnel_type = tunnel_type(&create, settings)?;
     let key = match create.segmentation_id {
         Some(key) => KeyChoice::Exactly(Segment::new(tunnel_type, key).map_err(ApiError::invalid)?.key),
@@ -156,7 +161,6 @@ fn show(network: Network) -> Object {
         "status": "ACTIVE",
         "subnets": network.subnets,
         "availability_zones": [],
-        "tags": [],
         "provider:network_type": network.segment.tunnel_type,
         "provider:physical_network": null,
         "provider:segmentation_id": network.segment.key,

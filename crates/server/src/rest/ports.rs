@@ -1,10 +1,10 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use model::{HostName, Mac, NetworkId, PortId, SubnetId, TunnelType};
+use model::{HostName, Mac, NetworkId, PortId, SubnetId};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use store::{Column, FixedIpChoice, NewPort, Port, PortUpdate, VifType, Write};
+use store::{Column, Counted, FixedIpChoice, NewPort, Port, PortUpdate, Write};
 use uuid::Uuid;
 
 use super::RestState;
@@ -12,7 +12,8 @@ use super::context::Context;
 use super::error::{ApiError, Result};
 use super::kind::{Key, Kind};
 use super::resource::{Resource, nullable, show_common, take_project, typed};
-use super::table::{Attribute, Default, Object, Table, common};
+use super::table::{Attribute, Default, Object, Post, Table, common};
+use super::vif::{VNIC_TYPES, can_bind, datapaths, vif_details};
 
 pub(crate) struct Ports;
 
@@ -37,6 +38,7 @@ impl Resource for Ports {
         singular: "port",
         plural: "ports",
         not_found: "PortNotFound",
+        missing: |id| format!("Port {id} could not be found."),
         key_index: |attribute, key| match (attribute, key) {
             ("fixed_ips", "ip_address") => Some(Column::IpAddress),
             ("fixed_ips", "subnet_id") => Some(Column::SubnetId),
@@ -55,31 +57,33 @@ impl Resource for Ports {
             Attribute::writable("device_id", Kind::Text(255), Default::Text("")).indexed(Column::DeviceId),
             Attribute::writable("device_owner", Kind::Text(255), Default::Text("")),
             Attribute::writable("binding:host_id", Kind::Text(255), Default::Null).nullable().indexed(Column::Host),
-            Attribute::writable("binding:vnic_type", Kind::OneOf(&["normal"]), Default::Text("normal")),
+            Attribute::writable("binding:vnic_type", Kind::OneOf(VNIC_TYPES), Default::Text("normal")),
             Attribute::writable("binding:profile", Kind::Object, Default::EmptyObject),
             Attribute::read_only("binding:vif_type", Kind::Text(64)),
             Attribute::read_only("binding:vif_details", Kind::Object),
-            Attribute::writable("port_security_enabled", Kind::Bool, Default::True),
-            Attribute::writable("security_groups", Kind::Uuids, Default::EmptyList),
+            Attribute::writable("port_security_enabled", Kind::Bool, Default::Open),
+            Attribute::writable("security_groups", Kind::Uuids, Default::Open).nullable().indexed(Column::MemberOf),
             Attribute::writable("allowed_address_pairs", Kind::Objects(ADDRESS_PAIR), Default::EmptyList),
             Attribute::writable("extra_dhcp_opts", Kind::Objects(DHCP_OPTION), Default::EmptyList),
             Attribute::read_only("status", Kind::Text(16)),
-            Attribute::read_only("tags", Kind::Texts(255)),
+            Attribute { post: Post::Default(Default::EmptyList), nullable: false, ..common::TAGS },
             common::CREATED_AT,
             common::UPDATED_AT,
             common::REVISION_NUMBER,
         ],
     };
 
+    const COUNTED: Option<Counted> = Some(Counted::Port);
+
     async fn create(write: &mut Write<'_>, state: &RestState, context: &Context, object: Object) -> Result<Port> {
-        Ok(Port::create(write, new(object, context)?, &can_bind(state)).await?)
+        let port = Port::create(write, new(object, context)?, &can_bind(state)).await?;
+        // whether it is secured may have been for its network to say
+        check_security(&port)?;
+        Ok(port)
     }
 
     async fn update(write: &mut Write<'_>, state: &RestState, port: Port, changes: Object) -> Result<Port> {
         let update: Update = typed(changes)?;
-        let mut attributes = port.attributes.clone();
-        attributes.extend(update.attributes.clone());
-        check_security(&attributes)?;
         let update = PortUpdate {
             name: update.name,
             mac: update.mac_address,
@@ -88,9 +92,14 @@ impl Resource for Ports {
             device_owner: update.device_owner,
             fixed_ips: update.fixed_ips.map(choices).transpose()?,
             host: update.host.map(host).transpose()?,
+            security_groups: update.security_groups.map(Option::unwrap_or_default),
             attributes: update.attributes,
         };
-        Ok(port.update(write, update, &can_bind(state)).await?)
+        let named = update.security_groups.is_some();
+        let port = port.update(write, update, &can_bind(state)).await?;
+        check_groups(&port, named)?;
+        check_security(&port)?;
+        Ok(port)
     }
 
     async fn delete(write: &mut Write<'_>, _state: &RestState, port: Port) -> Result<()> {
@@ -100,12 +109,7 @@ impl Resource for Ports {
     async fn show(state: &RestState, ports: Vec<Port>) -> Result<Vec<Object>> {
         let bound = ports.iter().filter(|port| port.is_bound());
         let hosts: Vec<HostName> = bound.filter_map(|port| Some(port.binding.as_ref()?.host.clone())).collect();
-        let hosts = state.store.hosts_named(&hosts).await?;
-        let datapaths = hosts.into_iter().map(|mut host| {
-            let datapath = host.configurations.remove("datapath_type").unwrap_or_else(|| "system".into());
-            (host.name, datapath)
-        });
-        let datapaths: HashMap<HostName, Value> = datapaths.collect();
+        let datapaths = datapaths(state, &hosts).await?;
         Ok(ports.into_iter().map(|port| show(port, &datapaths)).collect())
     }
 }
@@ -121,6 +125,8 @@ struct Create {
     fixed_ips: Option<Vec<FixedIp>>,
     #[serde(rename = "binding:host_id")]
     host: Option<String>,
+    #[serde(default, deserialize_with = "nullable")]
+    security_groups: Option<Option<Vec<Uuid>>>,
     #[serde(flatten)]
     attributes: Object,
 }
@@ -135,6 +141,8 @@ struct Update {
     fixed_ips: Option<Vec<FixedIp>>,
     #[serde(rename = "binding:host_id", default, deserialize_with = "nullable")]
     host: Option<Option<String>>,
+    #[serde(default, deserialize_with = "nullable")]
+    security_groups: Option<Option<Vec<Uuid>>>,
     #[serde(flatten)]
     attributes: Object,
 }
@@ -148,7 +156,6 @@ struct FixedIp {
 fn new(mut object: Object, context: &Context) -> Result<NewPort> {
     let project_id = take_project(context, &mut object)?;
     let create: Create = typed(object)?;
-    check_security(&create.attributes)?;
     Ok(NewPort {
         id: PortId(Uuid::new_v4()),
         network_id: create.network_id,
@@ -160,6 +167,7 @@ fn new(mut object: Object, context: &Context) -> Result<NewPort> {
         device_owner: create.device_owner,
         fixed_ips: create.fixed_ips.map(choices).transpose()?,
         host: host(create.host)?,
+        security_groups: create.security_groups.map(Option::unwrap_or_default),
         attributes: create.attributes,
     })
 }
@@ -181,43 +189,47 @@ fn choices(fixed_ips: Vec<FixedIp>) -> Result<Vec<FixedIpChoice>> {
     fixed_ips.into_iter().map(choice).collect()
 }
 
-/// Rules between the attributes of a port as it would be.
-fn check_security(attributes: &Object) -> Result<()> {
-    let list = |name| attributes.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    // there are no security groups yet, so none can be named
-    if let Some(group) = list("security_groups").first().and_then(Value::as_str) {
-        return Err(ApiError::not_found("SecurityGroupNotFound", format!("Security group {group} does not exist")));
+/// Address pairs are exceptions from port security.
+fn check_security(port: &Port) -> Result<()> {
+    let pairs = port.attributes.get("allowed_address_pairs").and_then(Value::as_array);
+    if is_secured(port) || pairs.is_none_or(Vec::is_empty) {
+        return Ok(());
     }
-    let secured = attributes.get("port_security_enabled").and_then(Value::as_bool).unwrap_or(true);
-    if !secured && !list("allowed_address_pairs").is_empty() {
-        return Err(ApiError::conflict(
-            "AddressPairAndPortSecurityRequired",
-            "Port Security must be enabled in order to have allowed address pairs on a port.",
-        ));
-    }
-    Ok(())
+    Err(ApiError::conflict(
+        "AddressPairAndPortSecurityRequired",
+        "Port Security must be enabled in order to have allowed address pairs on a port.",
+    ))
 }
 
-fn can_bind(state: &RestState) -> impl Fn(&HostName, TunnelType) -> bool {
-    |host, tunnel_type| state.hosts.can_bind(host, tunnel_type)
+/// A port without port security is in no group, whether the update named the groups or they were there.
+fn check_groups(port: &Port, named: bool) -> Result<()> {
+    let groups = port.attributes.get("security_groups").and_then(Value::as_array);
+    if is_secured(port) || groups.is_none_or(Vec::is_empty) {
+        return Ok(());
+    }
+    if named {
+        return Err(store::Error::GroupsNeedPortSecurity.into());
+    }
+    Err(ApiError::conflict(
+        "PortSecurityPortHasSecurityGroup",
+        "Port has security group associated. Cannot disable port security or IP address until security group is \
+         removed.",
+    ))
+}
+
+fn is_secured(port: &Port) -> bool {
+    port.attributes.get("port_security_enabled").and_then(Value::as_bool).unwrap_or(true)
 }
 
 fn show(port: Port, datapaths: &HashMap<HostName, Value>) -> Object {
     let binding = port.binding.as_ref();
     let vif_type = binding.map_or("unbound", |binding| binding.vif_type.as_str());
     let host = binding.map_or("", |binding| binding.host.as_str());
-    let vif_details = match binding {
-        Some(binding) if binding.vif_type == VifType::Ovs => json!({
-            "connectivity": "l2",
-            // no security groups yet: nothing filters
-            "port_filter": false,
-            "ovs_hybrid_plug": false,
-            "datapath_type": datapaths.get(&binding.host),
-            "bridge_name": "br-int",
-            "bound_drivers": {"0": "openvswitch"},
-        }),
-        _ => json!({}),
-    };
+    let mut details =
+        vif_details(binding.map(|binding| binding.vif_type), binding.and_then(|binding| datapaths.get(&binding.host)));
+    if port.is_bound() {
+        details["bound_drivers"] = json!({"0": "openvswitch"});
+    }
     let fixed_ips: Vec<Value> = port
         .fixed_ips
         .iter()
@@ -235,8 +247,7 @@ fn show(port: Port, datapaths: &HashMap<HostName, Value>) -> Object {
         "fixed_ips": fixed_ips,
         "binding:host_id": host,
         "binding:vif_type": vif_type,
-        "binding:vif_details": vif_details,
-        "tags": [],
+        "binding:vif_details": details,
     });
     let mut object = port.attributes;
     complete_pairs(&mut object, port.mac);

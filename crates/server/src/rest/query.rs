@@ -9,6 +9,7 @@ use store::Filter;
 use super::error::{ApiError, Result};
 use super::kind::{Kind, to_bool};
 use super::table::{Attribute, Object, Table};
+use super::tags::TagFilter;
 
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
@@ -20,6 +21,7 @@ pub(crate) struct Listing {
     limit: Option<usize>,
     marker: Option<String>,
     reverse: bool,
+    tags: TagFilter,
 }
 
 /// An attribute must be one of the values.
@@ -51,6 +53,7 @@ impl Listing {
                 "limit" => listing.limit = parse_limit(&value)?,
                 "marker" => listing.marker = Some(value),
                 "page_reverse" => listing.reverse = to_bool(&Value::from(value)).unwrap_or_default(),
+                name if table.attribute("tags").is_some() && listing.tags.take(name, &value) => {}
                 _ => listing.require(table, &name, value)?,
             }
         }
@@ -96,6 +99,7 @@ impl Listing {
 
     /// The page that was asked for, of all objects.
     pub(crate) fn select(&self, table: &Table, mut objects: Vec<Object>) -> Result<Page> {
+        objects.retain(|object| self.tags.holds(object));
         objects.retain(|object| self.conditions.iter().all(|condition| condition.holds(object)));
         objects.sort_by(|one, other| self.order(one, other));
         if self.reverse {

@@ -3,7 +3,7 @@ use std::future::Future;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use store::{Stamp, Stored, Write};
+use store::{Counted, Stamp, Stored, Write};
 
 use super::RestState;
 use super::context::Context;
@@ -19,6 +19,14 @@ pub(crate) trait Resource: 'static {
     const TABLE: Table;
 
     type Stored: Stored;
+
+    /// What quotas count it as.
+    const COUNTED: Option<Counted> = None;
+
+    /// What must be there before somebody looks.
+    fn before_list(_state: &RestState, _context: &Context) -> impl Future<Output = Result<()>> + Send {
+        async { Ok(()) }
+    }
 
     fn create(
         write: &mut Write<'_>,
@@ -61,11 +69,12 @@ pub(crate) fn take_project(context: &Context, object: &mut Object) -> Result<Str
     }
 }
 
-/// What every stored object shows: whose it is, and its stamp.
+/// What every stored object shows: whose it is, its stamp, and its tags, if it has any.
 pub(crate) fn show_common(object: &mut Object, project: &str, stamp: Stamp) {
     for name in ["project_id", "tenant_id"] {
         object.insert(name.to_owned(), project.into());
     }
+    object.entry("tags").or_insert_with(|| Value::Array(Vec::new()));
     object.insert("created_at".to_owned(), time::zulu(stamp.created_at).into());
     object.insert("updated_at".to_owned(), time::zulu(stamp.updated_at).into());
     object.insert("revision_number".to_owned(), stamp.revision_number.into());

@@ -4,12 +4,13 @@ use ipnet::IpNet;
 use model::{NetworkId, SubnetId};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use store::{Column, NewSubnet, Range, Subnet, SubnetUpdate, Write};
+use store::{Column, Counted, NewSubnet, Range, Subnet, SubnetUpdate, Write};
 use uuid::Uuid;
 
 use super::RestState;
 use super::context::Context;
 use super::error::{ApiError, Result};
+use super::ipv6_modes;
 use super::kind::{Key, Kind};
 use super::resource::{Resource, nullable, show_common, take_project, typed};
 use super::table::{Attribute, Default, Object, Table, common};
@@ -22,8 +23,6 @@ const ROUTE: &[Key] = &[
     Key { name: "destination", kind: &Kind::Cidr, required: true },
     Key { name: "nexthop", kind: &Kind::Ip, required: true },
 ];
-/// Addresses that hosts form themselves (SLAAC) are not here yet.
-const IPV6_MODES: &[&str] = &["dhcpv6-stateful"];
 
 impl Resource for Subnets {
     type Stored = Subnet;
@@ -32,6 +31,7 @@ impl Resource for Subnets {
         singular: "subnet",
         plural: "subnets",
         not_found: "SubnetNotFound",
+        missing: |id| format!("Subnet {id} could not be found."),
         key_index: |_, _| None,
         attributes: &[
             common::ID,
@@ -48,15 +48,17 @@ impl Resource for Subnets {
             Attribute::writable("dns_nameservers", Kind::Ips, Default::EmptyList),
             Attribute::writable("host_routes", Kind::Objects(ROUTE), Default::EmptyList),
             Attribute::writable("service_types", Kind::Texts(255), Default::EmptyList),
-            Attribute::create_only("ipv6_ra_mode", Kind::OneOf(IPV6_MODES), Default::Null).nullable(),
-            Attribute::create_only("ipv6_address_mode", Kind::OneOf(IPV6_MODES), Default::Null).nullable(),
+            Attribute::create_only("ipv6_ra_mode", Kind::OneOf(ipv6_modes::MODES), Default::Null).nullable(),
+            Attribute::create_only("ipv6_address_mode", Kind::OneOf(ipv6_modes::MODES), Default::Null).nullable(),
             Attribute::read_only("subnetpool_id", Kind::Uuid),
-            Attribute::read_only("tags", Kind::Texts(255)),
+            common::TAGS,
             common::CREATED_AT,
             common::UPDATED_AT,
             common::REVISION_NUMBER,
         ],
     };
+
+    const COUNTED: Option<Counted> = Some(Counted::Subnet);
 
     async fn create(write: &mut Write<'_>, _state: &RestState, context: &Context, object: Object) -> Result<Subnet> {
         Ok(Subnet::create(write, new(object, context)?).await?)
@@ -64,6 +66,7 @@ impl Resource for Subnets {
 
     async fn update(write: &mut Write<'_>, _state: &RestState, subnet: Subnet, changes: Object) -> Result<Subnet> {
         let Update { name, gateway_ip, enable_dhcp, allocation_pools, attributes } = typed(changes)?;
+        ipv6_modes::check_change(enable_dhcp, &subnet.attributes)?;
         if let Some(Some(gateway)) = gateway_ip {
             check_gateway(&subnet.cidr, gateway)?;
         }
@@ -149,12 +152,7 @@ fn check_cidr(create: &Create) -> Result<()> {
     if create.cidr.prefix_len() == 0 {
         return Err(ApiError::invalid("0 is not allowed as CIDR prefix length"));
     }
-    let modes = ["ipv6_ra_mode", "ipv6_address_mode"];
-    let mut set = modes.iter().filter(|mode| create.attributes.get(**mode).is_some_and(|value| !value.is_null()));
-    match set.next() {
-        Some(mode) if version == 4 => Err(ApiError::invalid(format!("{mode} is not valid when ip_version is 4"))),
-        _ => Ok(()),
-    }
+    ipv6_modes::check(create.enable_dhcp, &create.cidr, &create.attributes)
 }
 
 /// A gateway may lie outside the subnet, but not be an address of it that no port can have.
@@ -213,7 +211,6 @@ fn show(subnet: Subnet) -> Object {
         "gateway_ip": subnet.gateway_ip,
         "enable_dhcp": subnet.enable_dhcp,
         "allocation_pools": pools,
-        "tags": [],
     });
     if let Value::Object(own) = own {
         object.extend(own);

@@ -18,6 +18,8 @@ pub(crate) struct Table {
     pub(crate) plural: &'static str,
     /// The type of the error when there is none of that id.
     pub(crate) not_found: &'static str,
+    /// The message of that error, about the id that was asked for.
+    pub(crate) missing: fn(&str) -> String,
     /// The column of a key of an attribute that is a list of objects.
     pub(crate) key_index: fn(&str, &str) -> Option<Column>,
     pub(crate) attributes: &'static [Attribute],
@@ -105,6 +107,11 @@ impl Default {
 }
 
 impl Table {
+    /// The collection's name in a path: `security-groups`.
+    pub(crate) fn path(&self) -> String {
+        self.plural.replace('_', "-")
+    }
+
     pub(crate) fn attribute(&self, name: &str) -> Option<&Attribute> {
         self.attributes.iter().find(|attribute| attribute.name == name)
     }
@@ -176,6 +183,7 @@ pub(crate) mod common {
     use store::Column;
 
     use super::super::kind::Kind;
+    use super::super::tags;
     use super::{Attribute, Default};
 
     pub(crate) const ID: Attribute = Attribute::read_only("id", Kind::Uuid).indexed(Column::Id);
@@ -184,6 +192,8 @@ pub(crate) mod common {
     pub(crate) const TENANT_ID: Attribute = Attribute::create_only("tenant_id", Kind::Text(255), Default::Open);
     pub(crate) const DESCRIPTION: Attribute = Attribute::writable("description", Kind::Text(255), Default::Text(""));
     pub(crate) const ADMIN_STATE_UP: Attribute = Attribute::writable("admin_state_up", Kind::Bool, Default::True);
+    /// Set through a collection of their own ([`super::super::tags`]).
+    pub(crate) const TAGS: Attribute = Attribute::read_only("tags", tags::TAGS);
     pub(crate) const CREATED_AT: Attribute = Attribute::read_only("created_at", Kind::Text(32));
     pub(crate) const UPDATED_AT: Attribute = Attribute::read_only("updated_at", Kind::Text(32));
     pub(crate) const REVISION_NUMBER: Attribute = Attribute::read_only("revision_number", Kind::Integer(0, i64::MAX));

@@ -5,10 +5,13 @@ use axum::http::HeaderMap;
 use serde_json::{Value, json};
 
 use super::agents::Agents;
+use super::availability_zones;
 use super::handlers::base;
 use super::networks::Networks;
 use super::ports::Ports;
 use super::resource::Resource;
+use super::security_group_rules::SecurityGroupRules;
+use super::security_groups::SecurityGroups;
 use super::subnets::Subnets;
 
 /// `GET /`
@@ -19,7 +22,15 @@ pub(crate) async fn root(headers: HeaderMap) -> Json<Value> {
 
 /// `GET /v2.0/`
 pub(crate) async fn v2(headers: HeaderMap) -> Json<Value> {
-    let tables = [Networks::TABLE, Subnets::TABLE, Ports::TABLE, Agents::TABLE];
+    let tables = [
+        Networks::TABLE,
+        Subnets::TABLE,
+        Ports::TABLE,
+        Agents::TABLE,
+        SecurityGroups::TABLE,
+        SecurityGroupRules::TABLE,
+        availability_zones::TABLE,
+    ];
     let resources = tables.map(|table| {
         let link = json!({"rel": "self", "href": format!("{}/v2.0/{}", base(&headers), table.plural)});
         json!({"name": table.singular, "collection": table.plural, "links": [link]})

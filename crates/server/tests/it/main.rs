@@ -3,12 +3,17 @@
 // the helpers of tests, too, fail by panicking
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod bindings;
 mod concurrency;
 mod errors;
 mod hub;
+mod ipv6;
 mod networks;
 mod openstack_client;
 mod ports;
+mod quotas;
 mod recordings;
 mod rest_server;
+mod security_groups;
 mod subnets;
+mod tags;

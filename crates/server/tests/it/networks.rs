@@ -109,11 +109,14 @@ async fn version_documents_and_extensions_are_there() {
     for path in ["/v2.0", "/v2.0/"] {
         let resources = server.get(path).await["resources"].clone();
         let names: Vec<&Value> = resources.as_array().unwrap().iter().map(|one| &one["collection"]).collect();
-        assert_eq!(names, ["networks", "subnets", "ports", "agents"]);
+        assert_eq!(
+            names,
+            ["networks", "subnets", "ports", "agents", "security_groups", "security_group_rules", "availability_zones"]
+        );
     }
     let extensions = server.get("/v2.0/extensions").await;
     assert!(extensions["extensions"].as_array().unwrap().iter().any(|one| one["alias"] == "provider"));
     assert_eq!(server.get("/v2.0/extensions/binding").await["extension"]["alias"], "binding");
-    let missing = "/v2.0/extensions/tag-ports-during-bulk-creation";
+    let missing = "/v2.0/extensions/router";
     server.refused(Method::GET, missing, None, 404, "HTTPNotFound").await;
 }

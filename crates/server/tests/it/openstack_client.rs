@@ -110,9 +110,51 @@ async fn the_openstack_client_makes_changes_and_deletes_a_network() {
 }
 
 #[tokio::test]
+async fn the_openstack_client_manages_security_groups_tags_and_zones() {
+    let server = RestServer::start().await;
+    server.connect_host("compute1", "10.0.1.31").await;
+    let mut openstack = Openstack::start(&server);
+
+    let group = openstack.says("security group create --description w web").await;
+    assert_eq!((&group["name"], &group["stateful"]), (&json!("web"), &json!(true)));
+    let rule = "security group rule create --protocol tcp --dst-port 80 --remote-ip 10.0.0.0/8 web";
+    let rule = openstack.says(rule).await;
+    assert_eq!((&rule["protocol"], &rule["port_range_min"]), (&json!("tcp"), &json!(80)));
+    let rules = openstack.says("security group rule list --ingress web").await;
+    assert_eq!((rules.as_array().unwrap().len(), &rules[0]["IP Range"]), (1, &json!("10.0.0.0/8")));
+    let groups = openstack.says("security group list").await;
+    let mut names: Vec<&str> = groups.as_array().unwrap().iter().map(|group| group["Name"].as_str().unwrap()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["default", "web"]);
+
+    openstack.does("network create --tag red n1").await;
+    openstack.does("network set --tag blue n1").await;
+    assert_eq!(openstack.says("network show n1").await["tags"], json!(["blue", "red"]));
+    assert_eq!(openstack.says("network list --tags red,blue").await.as_array().unwrap().len(), 1);
+    assert_eq!(openstack.says("network list --not-any-tags red").await, json!([]));
+    let port = openstack.says("port create --network n1 --security-group web --tag red p1").await;
+    assert_eq!((&port["security_group_ids"], &port["tags"]), (&json!([group["id"]]), &json!(["red"])));
+    openstack.does("port set --no-security-group --disable-port-security p1").await;
+    assert_eq!(openstack.says("port show p1").await["port_security_enabled"], json!(false));
+    openstack.does("security group delete web").await;
+
+    let extensions = openstack.says("extension list --network").await;
+    assert!(extensions.as_array().unwrap().iter().any(|extension| extension["Alias"] == "binding-extended"));
+    let zones = openstack.says("availability zone list --network").await;
+    assert_eq!((zones.as_array().unwrap().len(), &zones[0]["Zone Name"]), (1, &json!("nova")));
+    let agents = openstack.says("network agent list --host compute1").await;
+    openstack
+        .does(&format!("network agent set --disable --description rack {}", agents[0]["ID"].as_str().unwrap()))
+        .await;
+    let agents = openstack.says("network agent list --host compute1").await;
+    assert_eq!(agents[0]["State"], json!(false));
+}
+
+#[tokio::test]
 async fn openstacksdk_makes_changes_and_deletes_a_network() {
     let server = RestServer::start().await;
     server.connect_host("compute1", "10.0.1.31").await;
+    server.connect_host("compute2", "10.0.1.39").await;
     let output = python(&server, SDK).output().await.unwrap();
     let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert!(output.status.success() && stdout.ends_with("ok\n"), "{stdout}{stderr}");

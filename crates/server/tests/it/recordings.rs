@@ -23,6 +23,9 @@ const OURS: &[&str] = &[
     "binding:vif_details",
 ];
 
+/// An extension that is here, and was not there.
+const MORE: &str = "/v2.0/extensions/tag-ports-during-bulk-creation";
+
 /// The port whose address Neutron chose at random.
 const RANDOM_ADDRESS: &str = "cli-p2";
 
@@ -36,6 +39,10 @@ async fn a_recorded_run_of_the_client_gets_the_same_answers() {
     for exchange in &recording {
         let path = replay.translate(&exchange["path"]);
         let path = path.as_str().unwrap();
+        if path == MORE {
+            server.get(path).await;
+            continue;
+        }
         let body = replay.translate(&exchange["body"]);
         let method: Method = exchange["method"].as_str().unwrap().parse().unwrap();
         let (status, answer) = server.send(method, path, Some(&body).filter(|body| !body.is_null())).await;

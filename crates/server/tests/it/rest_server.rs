@@ -70,8 +70,7 @@ impl RestServer {
 
     /// Creates one object; returns it.
     pub(crate) async fn create(&self, singular: &str, body: Value) -> Value {
-        let (status, answer) =
-            self.send(Method::POST, &format!("/v2.0/{singular}s"), Some(&json!({singular: body}))).await;
+        let (status, answer) = self.send(Method::POST, &collection(singular), Some(&json!({singular: body}))).await;
         assert_eq!(status, StatusCode::CREATED, "{answer}");
         answer[singular].clone()
     }
@@ -99,7 +98,7 @@ impl RestServer {
 
     /// The ids that a list holds.
     pub(crate) async fn ids(&self, plural: &str, query: &str) -> Vec<String> {
-        let answer = self.get(&format!("/v2.0/{plural}?{query}")).await;
+        let answer = self.get(&format!("/v2.0/{}?{query}", plural.replace('_', "-"))).await;
         answer[plural].as_array().unwrap().iter().map(|object| object["id"].as_str().unwrap().to_owned()).collect()
     }
 
@@ -121,5 +120,9 @@ impl RestServer {
 }
 
 pub(crate) fn path(singular: &str, id: &Value) -> String {
-    format!("/v2.0/{singular}s/{}", id.as_str().unwrap())
+    format!("{}/{}", collection(singular), id.as_str().unwrap())
+}
+
+pub(crate) fn collection(singular: &str) -> String {
+    format!("/v2.0/{}s", singular.replace('_', "-"))
 }

@@ -1,0 +1,175 @@
+//! Tags of networks, subnets, ports and security groups: a list under each of them, and filters of their lists.
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::{MethodRouter, get};
+use axum::{Json, Router};
+use model::{NetworkId, PortId, SubnetId};
+use serde_json::{Value, json};
+use store::{Error, TagChange, Tagged};
+use uuid::Uuid;
+
+use super::RestState;
+use super::error::{ApiError, Result};
+use super::handlers::read;
+use super::kind::Kind;
+use super::table::Object;
+
+/// Characters of a tag.
+const TAG_MAX: usize = 255;
+pub(crate) const TAGS: Kind = Kind::Texts(TAG_MAX);
+
+/// What can have tags.
+const TAGGED: &[Of] = &[
+    Of { plural: "networks", tagged: |id| Tagged::Network(NetworkId(id)) },
+    Of { plural: "subnets", tagged: |id| Tagged::Subnet(SubnetId(id)) },
+    Of { plural: "ports", tagged: |id| Tagged::Port(PortId(id)) },
+    Of { plural: "security_groups", tagged: Tagged::SecurityGroup },
+];
+
+pub(crate) fn routes() -> Router<RestState> {
+    TAGGED.iter().fold(Router::new(), |router, of| {
+        let path = of.plural.replace('_', "-");
+        router.route(&format!("/{path}/{{id}}/tags"), all(*of)).route(&format!("/{path}/{{id}}/tags/{{tag}}"), one(*of))
+    })
+}
+
+/// A collection whose objects have tags.
+#[derive(Clone, Copy)]
+struct Of {
+    plural: &'static str,
+    tagged: fn(Uuid) -> Tagged,
+}
+
+/// `/networks/{id}/tags`
+fn all(of: Of) -> MethodRouter<RestState> {
+    get(async move |State(state): State<RestState>, Path(id): Path<String>| {
+        let tags = state.store.tags(of.find(&id)?).await.map_err(|error| of.explain(error, &id))?;
+        Ok::<_, ApiError>(Json(json!({"tags": tags})))
+    })
+    .put(
+        async move |State(state): State<RestState>,
+                    Path(id): Path<String>,
+                    headers: HeaderMap,
+                    body: std::result::Result<Bytes, BytesRejection>| {
+            let body = read(&headers, body)?;
+            let tags = parse(&body)?;
+            of.change(&state, &id, TagChange::Replace(tags)).await?;
+            // as it came
+            Ok::<_, ApiError>(Json(Value::Object(body)))
+        },
+    )
+    .post(async || ApiError::not_found("HTTPNotFound", "not supported"))
+    .delete(async move |State(state): State<RestState>, Path(id): Path<String>| {
+        of.change(&state, &id, TagChange::Replace(Vec::new())).await?;
+        Ok::<_, ApiError>(StatusCode::NO_CONTENT)
+    })
+}
+
+/// `/networks/{id}/tags/{tag}`
+fn one(of: Of) -> MethodRouter<RestState> {
+    get(async move |State(state): State<RestState>, Path((id, tag)): Path<(String, String)>| {
+        check(&tag)?;
+        let tags = state.store.tags(of.find(&id)?).await.map_err(|error| of.explain(error, &id))?;
+        if tags.contains(&tag) { Ok(StatusCode::NO_CONTENT) } else { Err(ApiError::from(Error::TagNotFound(tag))) }
+    })
+    .put(async move |State(state): State<RestState>, Path((id, tag)): Path<(String, String)>| {
+        check(&tag)?;
+        of.change(&state, &id, TagChange::Add(tag)).await?;
+        Ok::<_, ApiError>((StatusCode::CREATED, Json(Value::Null)))
+    })
+    .delete(async move |State(state): State<RestState>, Path((id, tag)): Path<(String, String)>| {
+        check(&tag)?;
+        of.change(&state, &id, TagChange::Remove(tag)).await?;
+        Ok::<_, ApiError>(StatusCode::NO_CONTENT)
+    })
+}
+
+impl Of {
+    fn find(self, id: &str) -> Result<Tagged> {
+        Uuid::parse_str(id).map(self.tagged).map_err(|_| self.missing(id))
+    }
+
+    async fn change(self, state: &RestState, id: &str, change: TagChange) -> Result<()> {
+        state.store.change_tags(self.find(id)?, change).await.map_err(|error| self.explain(error, id))
+    }
+
+    fn explain(self, error: Error, id: &str) -> ApiError {
+        match error {
+            Error::NetworkNotFound(_)
+            | Error::SubnetNotFound(_)
+            | Error::PortNotFound(_)
+            | Error::SecurityGroupNotFound(_) => self.missing(id),
+            other => other.into(),
+        }
+    }
+
+    fn missing(self, id: &str) -> ApiError {
+        let message = format!("Resource {} {id} could not be found.", self.plural);
+        ApiError::not_found("TagResourceNotFound", message)
+    }
+}
+
+fn check(tag: &str) -> Result<()> {
+    Kind::Text(TAG_MAX).read(&Value::from(tag)).map(drop).map_err(ApiError::invalid)
+}
+
+fn parse(body: &Object) -> Result<Vec<String>> {
+    let tags = body.get("tags").ok_or_else(|| ApiError::invalid("Invalid tags body"))?;
+    let tags = TAGS.read(tags).map_err(ApiError::invalid)?;
+    Ok(tags.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect())
+}
+
+/// Which tags the objects of a list must have, and must not.
+#[derive(Debug, Default)]
+pub(crate) struct TagFilter {
+    all: Vec<String>,
+    any: Vec<String>,
+    not_all: Vec<String>,
+    not_any: Vec<String>,
+}
+
+impl TagFilter {
+    /// Takes a pair of the query, if it is one of its own: tags are listed with commas between them.
+    pub(crate) fn take(&mut self, name: &str, value: &str) -> bool {
+        let list = match name {
+            "tags" => &mut self.all,
+            "tags-any" => &mut self.any,
+            "not-tags" => &mut self.not_all,
+            "not-tags-any" => &mut self.not_any,
+            _ => return false,
+        };
+        list.extend(value.split(',').map(str::to_owned));
+        true
+    }
+
+    pub(crate) fn holds(&self, object: &Object) -> bool {
+        let tags: Vec<&str> =
+            object.get("tags").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+        let has = |tag: &String| tags.contains(&tag.as_str());
+        self.all.iter().all(has)
+            && (self.any.is_empty() || self.any.iter().any(has))
+            && (self.not_all.is_empty() || !self.not_all.iter().all(has))
+            && !self.not_any.iter().any(has)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_of_tags_means_what_neutrons_means() {
+        let holds = |name, value| {
+            let mut filter = TagFilter::default();
+            assert!(filter.take(name, value));
+            filter.holds(json!({"tags": ["blue", "red"]}).as_object().unwrap())
+        };
+        assert!(holds("tags", "red,blue") && !holds("tags", "red,green"));
+        assert!(holds("tags-any", "red,green") && !holds("tags-any", "green"));
+        assert!(holds("not-tags", "red,green") && !holds("not-tags", "red,blue"));
+        assert!(holds("not-tags-any", "green") && !holds("not-tags-any", "red,green"));
+    }
+}
