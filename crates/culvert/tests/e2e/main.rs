@@ -24,6 +24,7 @@ mod openstack;
 mod overlay;
 mod ovs;
 mod port_life;
+mod readme;
 mod refused;
 mod restart;
 mod scenario;
