@@ -2,6 +2,7 @@
 
 mod cli;
 mod logging;
+mod open_files;
 mod settings;
 mod signals;
 mod terminal;

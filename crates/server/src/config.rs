@@ -16,6 +16,10 @@ use crate::key_range::KeyRange;
 pub struct Settings {
     /// Where the REST API listens.
     pub api_listen: SocketAddr,
+    /// Connections to the REST API at a time; more wait until one ends.
+    pub api_connections: usize,
+    /// Milliseconds for a request's head, again for its body, and for a client to take some more of its answer.
+    pub api_timeout_ms: u64,
     /// Where agents connect.
     pub agents_listen: SocketAddr,
     /// Permits both to listen beyond loopback though nothing authenticates the peers: the operator says by it that the
@@ -57,6 +61,8 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             api_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9696)),
+            api_connections: 8192,
+            api_timeout_ms: 30_000,
             agents_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9690)),
             insecure_listen: false,
             database: PathBuf::from("/var/lib/culvert/culvert.db"),
@@ -104,6 +110,10 @@ impl Settings {
     /// The operator's verbs ask the server through this socket.
     pub fn admin_socket(&self) -> PathBuf {
         self.run_dir.join("server.sock")
+    }
+
+    pub fn api_timeout(&self) -> Duration {
+        Duration::from_millis(self.api_timeout_ms)
     }
 
     pub fn alive_bound(&self) -> Duration {

@@ -4,6 +4,7 @@ pub mod admin;
 pub mod config;
 mod error;
 pub mod hosts;
+mod http;
 pub mod hub;
 mod key_range;
 pub mod neutron_form;

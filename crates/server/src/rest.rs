@@ -9,6 +9,7 @@
 mod agents;
 mod availability_zones;
 mod bindings;
+mod bounds;
 mod context;
 mod error;
 mod extensions;
@@ -31,11 +32,12 @@ mod versions;
 mod vif;
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, Method, Uri};
-use axum::middleware::map_response;
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::get;
 use model::{TunnelKey, TunnelType};
@@ -43,6 +45,7 @@ use store::{Limits, Store};
 use uuid::Uuid;
 
 use crate::hosts::Hosts;
+use bounds::Bounds;
 use error::ApiError;
 
 /// Largest request body, in bytes: a bulk creation of a few thousand ports.
@@ -66,6 +69,8 @@ pub struct Settings {
     pub underlay_mtu: u32,
     /// How many objects a project may have that has no quota of its own; what is not named, any number.
     pub quotas: Limits,
+    /// For the whole of a request's body.
+    pub timeout: Duration,
 }
 
 impl Default for Settings {
@@ -76,6 +81,7 @@ impl Default for Settings {
             vxlan_keys: 1001..=2000,
             underlay_mtu: 1500,
             quotas: Limits::new(),
+            timeout: Duration::from_secs(30),
         }
     }
 }
@@ -103,6 +109,7 @@ pub fn router(state: RestState) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(from_fn_with_state(Bounds::new(state.settings.timeout), bounds::bound))
         .layer(map_response(name_request))
         .with_state(state)
 }

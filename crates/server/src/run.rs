@@ -1,15 +1,13 @@
 //! Starting everything and ending it cleanly.
 
-use std::fmt::Debug;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::Router;
-use axum::serve::Listener;
 use store::{Counted, Limits, Store};
 use sync::server::Event;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +16,7 @@ use tracing::{info, warn};
 use crate::hosts::Hosts;
 use crate::rest::{self, RestState};
 use crate::writer::Writer;
-use crate::{Error, Settings, admin, hub};
+use crate::{Error, Settings, admin, http, hub};
 
 /// Peers that keep a request open get this long at the end.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -64,9 +62,11 @@ impl Server {
         let (task, hub, events) = hub::start(&settings, store.clone(), hosts.clone(), writer).await?;
         fronts.spawn(task.run(stop.clone()));
         fronts.spawn(serve_agents(agents_listener, events, stop.clone()));
-        fronts.spawn(serve(admin_listener, admin::router(hub, store.clone()), stop.clone()));
+        fronts.spawn(serve_admin(admin_listener, admin::router(hub, store.clone()), stop.clone()));
         let rest = RestState { store: store.clone(), hosts, settings: rest_settings(&settings) };
-        fronts.spawn(serve(api_listener, rest::router(rest), stop.clone()));
+        let router = rest::router(rest);
+        let limits = http::Limits { connections: settings.api_connections, timeout: settings.api_timeout() };
+        fronts.spawn(http::serve(api_listener, router, limits, stop.clone()));
 
         let (epoch, revision) = (store.epoch(), store.revision());
         let (database, socket) = (settings.database.display(), admin_socket.display());
@@ -128,10 +128,11 @@ async fn open(path: &Path) -> Result<Store, Error> {
     Store::open(path).await.map_err(|source| Error::OpenStore { path: path.to_owned(), source })
 }
 
-async fn serve<L: Listener<Addr: Debug>>(listener: L, router: Router, stop: CancellationToken) {
+/// Only who may open the socket comes here: nothing is bounded.
+async fn serve_admin(listener: UnixListener, router: Router, stop: CancellationToken) {
     let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
     if let Err(error) = served {
-        warn!(error = &error as &dyn std::error::Error, "a listener failed");
+        warn!(error = &error as &dyn std::error::Error, "the admin listener failed");
     }
 }
 
@@ -154,5 +155,6 @@ fn rest_settings(settings: &Settings) -> rest::Settings {
             (Counted::SecurityGroup, settings.quota_security_group),
             (Counted::SecurityGroupRule, settings.quota_security_group_rule),
         ]),
+        timeout: settings.api_timeout(),
     }
 }

@@ -1,6 +1,7 @@
 use std::process::ExitCode;
 
 use crate::logging::Logging;
+use crate::open_files;
 use crate::settings::{Component, Kind, Layers, Opt};
 use crate::signals;
 
@@ -26,6 +27,7 @@ impl Args {
             return Ok(ExitCode::SUCCESS);
         }
         self.logging.start()?;
+        open_files::raise();
         server::run(settings, signals::shutdown()?).await?;
         Ok(ExitCode::SUCCESS)
     }
@@ -41,6 +43,10 @@ impl Component for Server {
     #[rustfmt::skip]
     const OPTIONS: &'static [Opt] = &[
         Opt { name: "api-listen", kind: Kind::Text, value: "ADDRESS:PORT", help: "Where the REST API listens" },
+        Opt { name: "api-connections", kind: Kind::Number, value: "COUNT", help:
+            "Connections to the REST API at a time; more wait until one ends" },
+        Opt { name: "api-timeout-ms", kind: Kind::Number, value: "MILLISECONDS", help:
+            "How long a client may take for a request's head, for its body, and to take some more of its answer" },
         Opt { name: "agents-listen", kind: Kind::Text, value: "ADDRESS:PORT", help: "Where agents connect" },
         Opt { name: "insecure-listen", kind: Kind::Switch, value: "BOOL", help:
             "Listen beyond loopback though nothing authenticates the peers: only on a network that you trust" },

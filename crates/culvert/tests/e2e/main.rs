@@ -13,6 +13,7 @@ mod explain;
 mod frames;
 mod full_mesh;
 mod gate;
+mod hardening;
 mod inspect;
 mod isolation;
 mod learned;

@@ -64,6 +64,17 @@ impl ApiError {
         let message = "The request body is larger than this server accepts: send fewer objects at once.";
         ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "HTTPRequestEntityTooLarge", message)
     }
+
+    pub(crate) fn timed_out() -> ApiError {
+        let message = "The request body did not arrive in time.";
+        ApiError::new(StatusCode::REQUEST_TIMEOUT, "HTTPRequestTimeout", message)
+    }
+
+    /// 503 about memory.
+    pub(crate) fn busy() -> ApiError {
+        let message = "Too much is under way: try again, or list in pages (limit=).";
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "HTTPServiceUnavailable", message)
+    }
 }
 
 /// The message alone.

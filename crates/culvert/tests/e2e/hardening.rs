@@ -1,0 +1,322 @@
+//! What strangers send to the REST API of a real server process: it stays small, and answers others meanwhile.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+
+/// Bytes that a server may have had in memory at any time.
+const BOUND: u64 = 100 << 20;
+/// As `--api-timeout-ms`.
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// For what must happen at all.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+#[tokio::test]
+async fn a_body_of_100_mb_is_refused_and_not_kept() {
+    let server = Server::start(&[]).await;
+    for framing in ["Content-Length: 104857600", "Transfer-Encoding: chunked"] {
+        let mut stream = server.connect().await;
+        stream.write_all(post(framing).as_bytes()).await.unwrap();
+        let (mut reader, mut writer) = stream.into_split();
+        let chunk = if framing.ends_with("chunked") {
+            [b"100000\r\n".as_slice(), &vec![b' '; 1 << 20], b"\r\n"].concat()
+        } else {
+            vec![b' '; 1 << 20]
+        };
+        let sender = tokio::spawn(async move {
+            let mut sent = 0;
+            while sent < 100 && writer.write_all(&chunk).await.is_ok() {
+                sent += 1;
+            }
+        });
+        let mut answer = Vec::new();
+        // the connection may be reset once the answer is there
+        let _ = reader.read_to_end(&mut answer).await;
+        assert_eq!(status(&answer), 413, "{framing}");
+        sender.await.unwrap();
+        server.answers().await;
+    }
+    // one of 1 MB is taken
+    let name = "x".repeat(255);
+    let networks = vec![format!(r#"{{"name": "{name}"}}"#); 4000].join(",");
+    let body = format!(r#"{{"networks": [{networks}]}}"#);
+    assert!(body.len() > 1 << 20);
+    let answer = server.ask(&format!("{}{body}", post(&format!("Content-Length: {}", body.len())))).await;
+    assert_eq!(status(&answer), 503, "there are not as many segments: {}", String::from_utf8_lossy(&answer));
+    server.stays_small();
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_refused() {
+    let server = Server::start(&[]).await;
+    let deep = "[".repeat(100_000);
+    let long = format!("GET /v2.0/networks?name={} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(100_000));
+    let headers = (0..200).fold("GET / HTTP/1.1\r\nHost: x\r\n".to_owned(), |mut head, number| {
+        let _ = write!(head, "X-{number}: y\r\n");
+        head
+    });
+    for (request, expected) in [
+        (with_body(b"{\"network\": {"), 400),
+        (with_body(deep.as_bytes()), 400),
+        (with_body(b"{\"network\": {\"name\": \"\xff\"}}"), 400),
+        (b"GET /v2.0/networks/%ff HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(), 400),
+        (b"GET /v2.0/networks?name=%ff HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(), 200),
+        (b"GET /v2.0/networks/\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(), 400),
+        (b"FOO /v2.0/networks HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(), 405),
+        (b"GET /nonsense HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(), 404),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 a TLS client\r\n\r\n".to_vec(), 400),
+        (b"no HTTP at all\r\n\r\n".to_vec(), 400),
+        (long.into_bytes(), 414),
+        (format!("{headers}\r\n").into_bytes(), 431),
+    ] {
+        let mut stream = server.connect().await;
+        let request_text = String::from_utf8_lossy(&request[..request.len().min(60)]).into_owned();
+        // a server that has seen enough need not read the rest
+        let _ = stream.write_all(&request).await;
+        let answer = read_answer(&mut stream).await;
+        assert_eq!(status(&answer), expected, "{request_text}: {}", String::from_utf8_lossy(&answer));
+        server.answers().await;
+    }
+    server.stays_small();
+}
+
+#[tokio::test]
+async fn a_request_that_never_ends_is_given_up() {
+    let server = Server::start(&[]).await;
+    // a body that stops, one that drips, and heads that do
+    let mut body = server.connect().await;
+    body.write_all(format!("{}{{\"network\"", post("Content-Length: 1000")).as_bytes()).await.unwrap();
+    let mut dripping_body = server.connect().await;
+    dripping_body.write_all(post("Transfer-Encoding: chunked").as_bytes()).await.unwrap();
+    let mut head = server.connect().await;
+    head.write_all(b"GET /v2.0/networks HTTP/1.1\r\n").await.unwrap();
+    let mut dripping_head = server.connect().await;
+    dripping_head.write_all(b"GET /v2.0/networks HTTP/1.1\r\n").await.unwrap();
+
+    let begin = Instant::now();
+    let (mut ended_body, mut ended_head) = (Vec::new(), false);
+    while begin.elapsed() < PATIENCE && (ended_body.is_empty() || !ended_head) {
+        let _ = dripping_body.write_all(b"1\r\n \r\n").await;
+        let _ = dripping_head.write_all(b"X: y\r\n").await;
+        ended_body.extend(read_some(&mut dripping_body).await.unwrap_or_default());
+        ended_head |= read_some(&mut dripping_head).await.is_some_and(|read| read.is_empty());
+        server.answers().await;
+    }
+    assert!(ended_head, "headers without end are still being read");
+    assert_eq!(status(&ended_body), 408);
+    assert_eq!(status(&read_answer(&mut body).await), 408);
+    assert_eq!(read_answer(&mut head).await, b"", "closed without an answer");
+    server.stays_small();
+}
+
+#[tokio::test]
+async fn five_thousand_idle_connections_do_not_matter() {
+    // this process holds the other ends
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let raised = rustix::process::Rlimit { current: limit.maximum, maximum: limit.maximum };
+    rustix::process::setrlimit(rustix::process::Resource::Nofile, raised).unwrap();
+    let server = Server::start(&[]).await;
+    let mut idle = Vec::new();
+    while idle.len() < 5000 {
+        idle.push(server.connect().await);
+        if idle.len() % 1000 == 0 {
+            server.answers().await;
+        }
+    }
+    // the last one is no stranger
+    let mut last = idle.pop().unwrap();
+    last.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+    assert_eq!(status(&read_answer(&mut last).await), 200);
+    for stream in &mut idle {
+        assert_eq!(read_answer(stream).await, b"", "closed without an answer");
+    }
+    server.answers().await;
+    server.stays_small();
+}
+
+#[tokio::test]
+async fn who_does_not_read_costs_others_nothing() {
+    let server = Server::start(&[]).await;
+    let network = server.json(&with_body(br#"{"network": {"provider:network_type": "vxlan"}}"#)).await;
+    let id = network["network"]["id"].as_str().unwrap();
+    let port = format!(r#"{{"network_id": "{id}", "description": "{}"}}"#, "x".repeat(255));
+    for _ in 0..4 {
+        let body = format!(r#"{{"ports": [{}]}}"#, vec![port.as_str(); 500].join(","));
+        let head = format!(
+            "POST /v2.0/ports HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        assert_eq!(status(&server.ask(&format!("{head}{body}")).await), 201);
+    }
+    let list = "GET /v2.0/ports HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let whole = server.ask(list).await;
+    assert!(whole.len() > 1 << 20, "a list of {} bytes", whole.len());
+
+    let mut deaf = Vec::new();
+    for _ in 0..100 {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let mut stream = socket.connect(server.address).await.unwrap();
+        stream.write_all(list.as_bytes()).await.unwrap();
+        deaf.push(stream);
+        server.answers().await;
+    }
+    // once they are given up, whole lists are given again
+    let begin = Instant::now();
+    while server.ask(list).await.len() != whole.len() {
+        assert!(begin.elapsed() < PATIENCE, "the deaf still hold what all share");
+        server.answers().await;
+    }
+    server.stays_small();
+    drop(deaf);
+}
+
+#[tokio::test]
+async fn connections_beyond_the_bound_wait() {
+    let server = Server::start(&["--api-connections", "2"]).await;
+    let (first, second) = (server.connect().await, server.connect().await);
+    let mut third = server.connect().await;
+    third.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+    assert!(read_some(&mut third).await.is_none(), "the third is served too");
+    drop(first);
+    assert_eq!(status(&read_answer(&mut third).await), 200);
+    assert!(server.log().contains("api_connections"), "{}", server.log());
+    drop(second);
+}
+
+/// A server process of a test's own, on an address of its own.
+struct Server {
+    process: Child,
+    address: SocketAddr,
+    directory: TempDir,
+}
+
+impl Server {
+    async fn start(options: &[&str]) -> Server {
+        static LAST: AtomicU8 = AtomicU8::new(1);
+        let pid = std::process::id().to_be_bytes();
+        // each test process has addresses of its own in 127.0.0.0/8
+        let host = format!("127.{}.{}.{}", 128 | pid[2] & 0x7f, pid[3], LAST.fetch_add(1, Ordering::Relaxed));
+        let directory = tempfile::tempdir().unwrap();
+        let log = std::fs::File::create(directory.path().join("log")).unwrap();
+        let process = Command::new(env!("CARGO_BIN_EXE_culvert"))
+            .args(["server", "--api-timeout-ms", &TIMEOUT.as_millis().to_string()])
+            .args(["--api-listen", &format!("{host}:9696"), "--agents-listen", &format!("{host}:9690")])
+            .arg("--database")
+            .arg(directory.path().join("culvert.db"))
+            .arg("--run-dir")
+            .arg(directory.path())
+            .args(options)
+            .stderr(Stdio::from(log))
+            .spawn()
+            .unwrap();
+        let server = Server { process, address: format!("{host}:9696").parse().unwrap(), directory };
+        let begin = Instant::now();
+        while !server.log().contains("server is up") {
+            assert!(begin.elapsed() < PATIENCE, "the server did not start: {}", server.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        server
+    }
+
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// Sends a request on a connection of its own; its answer, head and body.
+    async fn ask(&self, request: &str) -> Vec<u8> {
+        let mut stream = self.connect().await;
+        stream.write_all(request.as_bytes()).await.unwrap();
+        read_answer(&mut stream).await
+    }
+
+    async fn json(&self, request: &[u8]) -> serde_json::Value {
+        let mut stream = self.connect().await;
+        stream.write_all(request).await.unwrap();
+        let answer = read_answer(&mut stream).await;
+        let body = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
+        serde_json::from_slice(&answer[body..]).unwrap()
+    }
+
+    /// Others are served.
+    async fn answers(&self) {
+        let answer = self.ask("GET /v2.0/networks?limit=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+        assert_eq!(status(&answer), 200);
+    }
+
+    /// It never took more memory than its bound.
+    fn stays_small(&self) {
+        let status = std::fs::read_to_string(Path::new("/proc").join(self.process.id().to_string()).join("status"));
+        let status = status.unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let peak: u64 = peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10;
+        assert!(peak > 1 << 20 && peak < BOUND, "the server took {} MiB", peak >> 20);
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("log")).unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The head of a creation of networks.
+fn post(framing: &str) -> String {
+    format!(
+        "POST /v2.0/networks HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n{framing}\r\n\r\n"
+    )
+}
+
+fn with_body(body: &[u8]) -> Vec<u8> {
+    [post(&format!("Content-Length: {}", body.len())).as_bytes(), body].concat()
+}
+
+/// All until the server closes.
+async fn read_answer(stream: &mut TcpStream) -> Vec<u8> {
+    let mut answer = Vec::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let read = tokio::time::timeout(PATIENCE, stream.read(&mut buffer)).await;
+        match read.unwrap_or_else(|_| panic!("no end after {} bytes", answer.len())) {
+            Ok(0) | Err(_) => return answer,
+            Ok(read) => answer.extend_from_slice(&buffer[..read]),
+        }
+        if keeps_alive_and_is_whole(&answer) {
+            return answer;
+        }
+    }
+}
+
+/// An answer on a connection that stays open is whole when its body is.
+fn keeps_alive_and_is_whole(answer: &[u8]) -> bool {
+    let Some(end) = answer.windows(4).position(|window| window == b"\r\n\r\n") else { return false };
+    let head = String::from_utf8_lossy(&answer[..end]).to_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
+    !head.contains("connection: close") && length.is_some_and(|length| answer.len() >= end + 4 + length)
+}
+
+/// What is there within a short time: nothing is the end, none is silence.
+async fn read_some(stream: &mut TcpStream) -> Option<Vec<u8>> {
+    let mut buffer = vec![0; 4096];
+    let read = tokio::time::timeout(Duration::from_millis(200), stream.read(&mut buffer)).await.ok()?;
+    buffer.truncate(read.unwrap_or(0));
+    Some(buffer)
+}
+
+/// 0 if there is no answer.
+fn status(answer: &[u8]) -> u16 {
+    let head = String::from_utf8_lossy(&answer[..answer.len().min(64)]);
+    head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0)
+}

@@ -1,0 +1,138 @@
+//! What requests and answers may hold in memory, all of them together.
+//!
+//! A request's body is read whole before its handler starts: in bounded time, within a bound for one body and one for
+//! all. A large answer counts until the peer has taken it. What is heavy takes turns.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, header, request};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures::StreamExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+
+use super::BODY_LIMIT;
+use super::error::{ApiError, Result};
+
+/// A body or an answer of more bytes is a large one.
+const LARGE: usize = 64 << 10;
+/// KiB of all bodies that are being received or worked on.
+const BODIES: usize = 24 << 10;
+/// KiB of all large answers that their peers have not taken.
+const ANSWERS: usize = 32 << 10;
+/// Requests with a large body or a whole list for an answer that are worked on at a time: each is held as an object
+/// tree, many times the size of its bytes.
+const HEAVY: usize = 2;
+
+/// The middleware.
+pub(crate) async fn bound(State(bounds): State<Bounds>, request: Request, next: Next) -> Response {
+    bounds.serve(request, next).await.unwrap_or_else(IntoResponse::into_response)
+}
+
+/// Shared by all requests.
+#[derive(Debug, Clone)]
+pub(crate) struct Bounds {
+    bodies: Arc<Semaphore>,
+    answers: Arc<Semaphore>,
+    heavy: Arc<Semaphore>,
+    /// Within this a whole body arrives, and what is heavy has its turn.
+    timeout: Duration,
+}
+
+impl Bounds {
+    pub(crate) fn new(timeout: Duration) -> Bounds {
+        let [bodies, answers, heavy] = [BODIES, ANSWERS, HEAVY].map(|permits| Arc::new(Semaphore::new(permits)));
+        Bounds { bodies, answers, heavy, timeout }
+    }
+
+    async fn serve(&self, request: Request, next: Next) -> Result<Response> {
+        let (head, body) = request.into_parts();
+        let (body, _held) = self.read(&head.headers, body).await?;
+        let heavy = body.len() > LARGE || lists_all(&head);
+        let _turn = if heavy { Some(self.turn().await?) } else { None };
+        let answer = next.run(Request::from_parts(head, Body::from(body))).await;
+        self.hold(answer).await
+    }
+
+    /// Nobody waits longer for a turn than for a client.
+    async fn turn(&self) -> Result<SemaphorePermit<'_>> {
+        let turn = tokio::time::timeout(self.timeout, self.heavy.acquire()).await;
+        turn.ok().and_then(std::result::Result::ok).ok_or_else(ApiError::busy)
+    }
+
+    /// The body, and its share of what all bodies may hold.
+    async fn read(&self, headers: &HeaderMap, body: Body) -> Result<(Bytes, Option<OwnedSemaphorePermit>)> {
+        if body.is_end_stream() {
+            return Ok((Bytes::new(), None));
+        }
+        let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        if announced.is_some_and(|length: usize| length > BODY_LIMIT) {
+            return Err(ApiError::too_large());
+        }
+        tokio::time::timeout(self.timeout, self.receive(body)).await.map_err(|_| ApiError::timed_out())?
+    }
+
+    async fn receive(&self, body: Body) -> Result<(Bytes, Option<OwnedSemaphorePermit>)> {
+        let (mut bytes, mut held) = (Vec::new(), None::<OwnedSemaphorePermit>);
+        let mut chunks = body.into_data_stream();
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(|_| ApiError::bad_request("The request body could not be read"))?;
+            if bytes.len() + chunk.len() > BODY_LIMIT {
+                return Err(ApiError::too_large());
+            }
+            bytes.extend_from_slice(&chunk);
+            let more = kibibytes(bytes.len()) - held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+            let more = share(&self.bodies, more)?;
+            match &mut held {
+                Some(held) => held.merge(more),
+                None => held = Some(more),
+            }
+        }
+        Ok((bytes.into(), held))
+    }
+
+    /// The answer; if it is large, with its share of what all answers may hold until it is sent.
+    async fn hold(&self, answer: Response) -> Result<Response> {
+        let large = answer.body().size_hint().lower() > LARGE as u64;
+        if !large {
+            return Ok(answer);
+        }
+        let (head, body) = answer.into_parts();
+        // it is one piece already
+        let bytes = axum::body::to_bytes(body, usize::MAX).await.map_err(|_| ApiError::busy())?;
+        // an answer above the bound is sent when it is the only one
+        let share = share(&self.answers, kibibytes(bytes.len()).min(ANSWERS))?;
+        Ok(Response::from_parts(head, Body::from(Bytes::from_owner(Held { bytes, _share: share }))))
+    }
+}
+
+/// Bytes that give their share back when they are dropped.
+struct Held {
+    bytes: Bytes,
+    _share: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+fn share(of: &Arc<Semaphore>, kibibytes: usize) -> Result<OwnedSemaphorePermit> {
+    let permits = u32::try_from(kibibytes).unwrap_or(u32::MAX);
+    Arc::clone(of).try_acquire_many_owned(permits).map_err(|_| ApiError::busy())
+}
+
+fn kibibytes(bytes: usize) -> usize {
+    bytes.div_ceil(1 << 10)
+}
+
+/// Whether a request is for a collection without a `limit`.
+fn lists_all(head: &request::Parts) -> bool {
+    let paged = head.uri.query().is_some_and(|query| query.contains("limit="));
+    let collection = head.uri.path().trim_matches('/').split('/').count() == 2;
+    head.method == Method::GET && collection && !paged
+}
