@@ -210,7 +210,7 @@ impl From<store::Error> for ApiError {
             ),
             Error::IpInUse { subnet, ip } => ApiError::conflict(
                 "IpAddressAlreadyAllocated",
-                format!("IP address {ip} already allocated in subnet {subnet}."),
+                format!("IP address {ip} already allocated in subnet {subnet}"),
             ),
             Error::NoFreeIp(network) => ApiError::conflict(
                 "IpAddressGenerationFailure",

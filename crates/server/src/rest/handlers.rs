@@ -187,21 +187,24 @@ fn unknown<R: Resource>(id: &str) -> ApiError {
     ApiError::not_found(R::TABLE.not_found, (R::TABLE.missing)(id))
 }
 
-/// The body as a JSON object. Other content types are refused: a browser sends them to a loopback server on any page's
-/// behalf without asking, and a JSON body only after asking.
+/// The body as a JSON object; no body is an empty one. Other content types are refused: a browser sends them to a
+/// loopback server on any page's behalf without asking, and a JSON body only after asking.
 pub(crate) fn read(headers: &HeaderMap, body: std::result::Result<Bytes, BytesRejection>) -> Result<Object> {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if !content_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
-        return Err(ApiError::unsupported_media_type());
-    }
     let bytes = body.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => ApiError::too_large(),
         _ => ApiError::bad_request("The request body could not be read"),
     })?;
+    if bytes.is_empty() {
+        return Ok(Object::new());
+    }
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !content_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
+        return Err(ApiError::unsupported_media_type());
+    }
     match serde_json::from_slice(&bytes) {
         Ok(Value::Object(object)) => Ok(object),
-        Ok(_) => Err(ApiError::bad_request("Resource body required")),
-        Err(error) => Err(ApiError::bad("MalformedRequestBody", format!("Malformed request body: {error}."))),
+        Ok(_) => Err(ApiError::bad_request("Body contains invalid data")),
+        Err(error) => Err(ApiError::bad_request(format!("Body contains invalid data: {error}"))),
     }
 }
 
@@ -209,8 +212,10 @@ pub(crate) fn read(headers: &HeaderMap, body: std::result::Result<Bytes, BytesRe
 fn member<R: Resource>(mut body: Object) -> Result<Object> {
     match body.remove(R::TABLE.singular) {
         Some(Value::Object(object)) => Ok(object),
-        Some(_) => Err(ApiError::bad_request(format!("Invalid body: '{}' is not an object", R::TABLE.singular))),
-        None => Err(ApiError::bad_request(format!("Unable to find '{}' in request body", R::TABLE.singular))),
+        Some(Value::Null) | None => {
+            Err(ApiError::bad_request(format!("Unable to find '{}' in request body", R::TABLE.singular)))
+        }
+        Some(_) => Err(ApiError::bad_request(format!("Object '{}' contains invalid data", R::TABLE.singular))),
     }
 }
 
@@ -219,6 +224,6 @@ fn item<R: Resource>(item: Value) -> Result<Object> {
     match item {
         Value::Object(object) if object.contains_key(R::TABLE.singular) => member::<R>(object),
         Value::Object(object) => Ok(object),
-        _ => Err(ApiError::bad_request("Invalid body: every item must be an object")),
+        _ => Err(ApiError::bad_request("Body contains invalid data")),
     }
 }

@@ -124,6 +124,9 @@ fn to_integer(value: &Value) -> Option<i64> {
 
 fn integer(value: &Value, min: i64, max: i64) -> std::result::Result<Value, String> {
     let number = to_integer(value).ok_or_else(|| format!("'{}' is not an integer", shown(value)))?;
+    if number < min && min == 0 {
+        return Err(format!("'{number}' should be non-negative"));
+    }
     if number < min {
         return Err(format!("'{number}' is too small - must be at least '{min}'"));
     }
@@ -142,10 +145,7 @@ fn text(value: &Value, max: usize) -> std::result::Result<&str, String> {
 
 fn one_of(value: &Value, values: &[&str]) -> std::result::Result<Value, String> {
     let found = value.as_str().filter(|text| values.contains(text));
-    found.map(Value::from).ok_or_else(|| {
-        let values = values.iter().map(|value| format!("'{value}'")).collect::<Vec<_>>().join(", ");
-        format!("'{}' is not in [{values}]", shown(value))
-    })
+    found.map(Value::from).ok_or_else(|| format!("{} is not in valid_values", shown(value)))
 }
 
 fn uuid(value: &Value) -> std::result::Result<Value, String> {
@@ -171,12 +171,12 @@ fn mac(value: &Value) -> std::result::Result<Value, String> {
 fn cidr(value: &Value) -> std::result::Result<Value, String> {
     let text = value.as_str().unwrap_or_default();
     let Ok(net) = text.parse::<IpNet>() else {
-        return Err(format!("'{}' is not a valid IP subnet", shown(value)));
+        return Err(format!("'{}' is not a valid CIDR", shown(value)));
     };
     if net.trunc() == net {
         return Ok(net.to_string().into());
     }
-    Err(format!("'{text}' isn't a recognized IP subnet cidr, '{}' is recommended", net.trunc()))
+    Err(format!("'{text}' is not a recognized CIDR, '{}' is recommended", net.trunc()))
 }
 
 fn list(value: &Value, kind: Kind) -> std::result::Result<Value, String> {
@@ -219,7 +219,22 @@ fn refuse_repetition(values: &[Value]) -> std::result::Result<(), String> {
     }
 }
 
-/// A value in a message: a string without its quotes.
+/// A value in a message, as Neutron shows it: a string without its quotes, anything else as Python writes it.
 pub(super) fn shown(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value.as_str().map_or_else(|| python(value), str::to_owned)
+}
+
+fn python(value: &Value) -> String {
+    match value {
+        Value::Null => "None".to_owned(),
+        Value::Bool(true) => "True".to_owned(),
+        Value::Bool(false) => "False".to_owned(),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => format!("'{text}'"),
+        Value::Array(items) => format!("[{}]", items.iter().map(python).collect::<Vec<_>>().join(", ")),
+        Value::Object(object) => {
+            let pairs = object.iter().map(|(name, value)| format!("'{name}': {}", python(value)));
+            format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
+        }
+    }
 }
