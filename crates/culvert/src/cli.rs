@@ -16,6 +16,7 @@ mod status;
 mod table;
 #[cfg(test)]
 mod tests;
+mod wait;
 mod watch;
 mod yaml;
 
@@ -55,6 +56,7 @@ enum Verb {
     #[command(flatten)]
     Resource(resource::Request),
     Status(status::Args),
+    Wait(wait::Args),
     Watch(watch::Args),
     #[command(subcommand)]
     Explain(explain::Verb),
@@ -72,6 +74,7 @@ impl Cli {
             Verb::Agent(args) => args.run().await,
             Verb::Resource(request) => request.run().await,
             Verb::Status(args) => args.run().await,
+            Verb::Wait(args) => args.run().await,
             Verb::Watch(args) => args.run().await,
             Verb::Explain(verb) => verb.run().await,
             Verb::Import(verb) => verb.run().await,

@@ -89,6 +89,10 @@ impl Entries {
         Some((&record.value.host, &record.value.entry))
     }
 
+    pub(crate) fn revision_of(&self, port: PortId) -> Option<Revision> {
+        Some(self.log.get(&port).filter(|record| record.live)?.at.revision())
+    }
+
     fn put(&mut self, port: PortId, published: Published, live: bool, revision: Revision) {
         self.log.put(port, published, live, revision);
         self.base.take_if(|base| !self.log.reaches(base.at));

@@ -88,6 +88,11 @@ impl Directory {
         self.networks.get(&self.ports.get(&port)?.network)?.entries.get(port)
     }
 
+    /// The revision at which a port's entry was published as it is; `None`: it is not.
+    pub fn entry_revision(&self, port: PortId) -> Option<Revision> {
+        self.networks.get(&self.ports.get(&port)?.network)?.entries.revision_of(port)
+    }
+
     /// Revision of the list of tunnel endpoints.
     pub fn endpoints_revision(&self) -> Revision {
         self.endpoints.revision()

@@ -1,22 +1,22 @@
 //! The admin socket: HTTP over `server.sock` in the run directory, for the operator's verbs.
 //!
-//! `GET /status`; `GET /watch?host=X`, a stream of JSON lines in Neutron's form; `POST /explain/drop`. Whoever may open
+//! `GET /status`; `GET /watch?host=X`, a stream of JSON lines in Neutron's form; `GET /ports/ID/propagation`;
+//! `POST /explain/drop`. Whoever may open
 //! the socket may ask: it is the file's permissions (0600) that guard it.
 
 use std::convert::Infallible;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Query, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use futures::StreamExt as _;
 use futures::stream;
-use model::HostName;
+use model::{HostName, PortId};
 use serde::Deserialize;
 use store::Store;
 use tokio::net::{UnixListener, UnixStream};
@@ -25,7 +25,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use crate::Error;
 use crate::hub::{Hub, Refused};
 use crate::neutron_form::{Notification, View};
-use report::{ExplainDrop, Explanation, Refusal, Status};
+use report::{ExplainDrop, Explanation, Propagation, Refusal, Status};
 
 pub mod report;
 
@@ -36,12 +36,13 @@ pub(crate) fn router(hub: Hub, store: Store) -> Router {
     Router::new()
         .route("/status", get(status))
         .route("/watch", get(watch))
+        .route("/ports/{id}/propagation", get(propagation))
         .route("/explain/drop", post(explain_drop))
         .with_state(Admin { hub, store })
 }
 
 /// Listens at this path. A socket file that a dead server left behind is replaced; a live server's is not.
-pub(crate) async fn listen(path: &Path) -> Result<UnixListener, Error> {
+pub(crate) async fn listen(path: &std::path::Path) -> Result<UnixListener, Error> {
     let failed = |source| Error::AdminSocket { path: path.to_owned(), source };
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory).map_err(failed)?;
@@ -88,6 +89,10 @@ async fn watch(State(admin): State<Admin>, Query(query): Query<WatchQuery>) -> R
         .flat_map(move |message| stream::iter(view.on_message(&message)))
         .map(|notification| Ok::<_, Infallible>(line(&notification)));
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response())
+}
+
+async fn propagation(State(admin): State<Admin>, Path(id): Path<PortId>) -> Result<Json<Propagation>, Problem> {
+    Ok(Json(admin.hub.propagation(id).await?))
 }
 
 fn line(notification: &Notification) -> Bytes {
@@ -139,7 +144,7 @@ impl IntoResponse for Problem {
 impl Refused {
     fn status(&self) -> StatusCode {
         match self {
-            Refused::UnknownHost(_) => StatusCode::NOT_FOUND,
+            Refused::UnknownHost(_) | Refused::UnknownPort(_) => StatusCode::NOT_FOUND,
             Refused::NotConnected(_) => StatusCode::CONFLICT,
             Refused::Silent(_) => StatusCode::GATEWAY_TIMEOUT,
             Refused::Ending => StatusCode::SERVICE_UNAVAILABLE,

@@ -6,6 +6,7 @@
 
 mod admit;
 mod alive;
+mod confirmations;
 mod effects;
 mod events;
 mod life;

@@ -34,12 +34,22 @@ async fn a_network_is_made_by_typing_and_carries_frames() {
         let port = culvert.json(&format!("port set {name} --description waited --wait=30")).await;
         assert_eq!(port["status"], "ACTIVE");
     }
+    let id = culvert.ids("port list --name p2").await.remove(0);
+    let confirmed = culvert.json(&format!("wait --port {id}")).await;
+    let hosts: Vec<_> =
+        confirmed["hosts"].as_array().unwrap().iter().map(|host| (&host["host"], &host["state"])).collect();
+    let both = [(&"compute1".into(), &"confirmed".into()), (&"compute2".into(), &"confirmed".into())];
+    assert_eq!((&confirmed["propagated"], &hosts[..]), (&true.into(), &both[..]));
     let to = vms[1].address().unwrap();
     assert!(vms[0].ping(to, 3).await.unwrap().is_complete());
     assert_eq!(culvert.ids("port list --status ACTIVE --network n1").await.len(), 2);
 
     let late = culvert.fails("port create p3 --network n1 --host compute1 --wait=0", 6).await;
     assert!(late.contains("is DOWN and not ACTIVE after 0 s (binding: ovs)"), "{late}");
+
+    let id = culvert.ids("port list --name p3").await.remove(0);
+    let late = culvert.fails(&format!("wait --port {id} --timeout 0"), 6).await;
+    assert!(late.contains("no interface with its id is plugged on compute1"), "{late}");
 
     culvert.ok("port set p2 --disable").await;
     until("p2 is DOWN", async || culvert.ids("port list --status DOWN --name p2").await.len() == 1).await;

@@ -77,6 +77,41 @@ pub struct Port {
     pub problems: Vec<Problem>,
 }
 
+/// `GET /ports/{id}/propagation`: who has confirmed a port, and who has not and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Propagation {
+    pub port: PortId,
+    pub network: NetworkId,
+    pub status: PortStatus,
+    /// The revision at which its entry was published; `None`: it is not.
+    pub published: Option<Revision>,
+    /// It is published, and every host that is interested and connected has confirmed it.
+    pub propagated: bool,
+    /// Why it is not published.
+    pub unpublished: Option<String>,
+    /// Hosts that are interested in its network, the port's own included; none unless it is published.
+    pub hosts: Vec<Confirmation>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirmation {
+    pub host: HostName,
+    pub state: Confirmed,
+    /// Up to here its switch has confirmed the network's entries.
+    pub confirmed: Option<Revision>,
+    /// Of a host that has confirmed: what it reported that it cannot program.
+    pub reason: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Confirmed {
+    Confirmed,
+    Lagging,
+    /// Its agent is not connected; it is not waited for.
+    Disconnected,
+}
+
 /// `POST /explain/drop`: why a host drops frames that come in with this tunnel key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

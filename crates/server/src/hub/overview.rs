@@ -59,7 +59,7 @@ fn describe_network(state: &State, network: &Network, ports: usize) -> report::N
     report::Network { id: network.id, name: String::new(), segment: network.segment, mtu: network.mtu, ports, hosts }
 }
 
-fn describe_port(state: &State, port: &Port) -> report::Port {
+pub(super) fn describe_port(state: &State, port: &Port) -> report::Port {
     let plugged = state.directory.plugged_on(port.id).to_vec();
     let problems = plugged.iter().flat_map(|host| {
         // Bound elsewhere, administratively down: why an interface that is there is kept apart.

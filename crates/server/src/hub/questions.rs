@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use model::{Entry, HostName};
+use model::{Entry, HostName, PortId};
 use sync::messages::{NetworkInfo, Question, QuestionKind, ToAgent};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Task, overview};
-use crate::admin::report::{ExplainDrop, Status};
+use super::{Task, confirmations, overview};
+use crate::admin::report::{ExplainDrop, Propagation, Status};
 
 /// Asks the hub. Cheap to clone; all clones are one.
 #[derive(Debug, Clone)]
@@ -16,6 +16,7 @@ pub(crate) struct Hub(mpsc::Sender<Ask>);
 #[derive(Debug)]
 pub(crate) enum Ask {
     Overview(oneshot::Sender<Status>),
+    Propagation(PortId, oneshot::Sender<Result<Propagation, Refused>>),
     Watch(HostName, oneshot::Sender<Result<Watch, Refused>>),
     Explain(ExplainDrop, oneshot::Sender<Result<String, Refused>>),
 }
@@ -31,6 +32,8 @@ pub(crate) struct Watch {
 /// Why a question has no answer.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum Refused {
+    #[error("there is no port {0}: see `culvert port list`")]
+    UnknownPort(PortId),
     #[error("no host named {0} has ever registered: see `culvert status` for the names of hosts")]
     UnknownHost(HostName),
     #[error(
@@ -50,6 +53,10 @@ impl Hub {
 
     pub(crate) async fn overview(&self) -> Result<Status, Refused> {
         self.ask(Ask::Overview).await
+    }
+
+    pub(crate) async fn propagation(&self, port: PortId) -> Result<Propagation, Refused> {
+        self.ask(|answer| Ask::Propagation(port, answer)).await?
     }
 
     pub(crate) async fn watch(&self, host: HostName) -> Result<Watch, Refused> {
@@ -99,6 +106,9 @@ impl Task {
         match ask {
             Ask::Overview(answer) => {
                 let _ = answer.send(overview::overview(&self.state));
+            }
+            Ask::Propagation(port, answer) => {
+                let _ = answer.send(confirmations::propagation(&self.state, port));
             }
             Ask::Watch(host, answer) => {
                 let _ = answer.send(self.watch(host));

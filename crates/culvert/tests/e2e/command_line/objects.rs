@@ -138,4 +138,5 @@ async fn errors_are_plain_and_have_a_status() {
     assert!(error.contains("/elsewhere the REST API of a Culvert server?"), "{error}");
     assert_eq!(culvert.ids("port list --server 127.0.0.1:9696/v2.0/").await.len(), 1);
     culvert.fails("watch --host compute9", 3).await;
+    culvert.fails("wait --port 7b0c7d5a-2a6b-4f4e-9d3d-0d0c8e1f2a3b", 3).await;
 }

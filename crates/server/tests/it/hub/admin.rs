@@ -1,10 +1,11 @@
 //! What operators ask over the admin socket.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::time::{Duration, Instant};
 
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
-use server::admin::report::Status;
+use server::admin::report::{Confirmed, Propagation, Status};
 
 use super::world::{World, eventually};
 
@@ -44,6 +45,60 @@ async fn status_shows_hosts_networks_and_ports() {
     assert_eq!(shown.hosts.iter().map(ToString::to_string).collect::<Vec<_>>(), ["compute1", "network"]);
     let shown = status.ports.iter().find(|shown| shown.id.to_string() == port).unwrap();
     assert_eq!((shown.status.as_str(), shown.wired, shown.vif_type.as_str()), ("BUILD", true, "ovs"));
+}
+
+#[tokio::test]
+async fn propagation_names_who_has_confirmed_and_who_lags() {
+    let world = World::new().await;
+    let [compute1, compute2, mut network] = world.hosts().await;
+    let a = world.network("gre", 6, "81.1.180.0/24").await;
+    for (host, name, ip) in [(&compute2, "compute2", "81.1.180.9"), (&network, "network", "81.1.180.1")] {
+        let port = world.port(&a, name, &format!("fa:16:3e:00:00:0{}", &ip[9..]), &[ip]).await;
+        host.plug(&port).await;
+        world.active(&port).await;
+    }
+    let port = world.port(&a, "compute1", "fa:16:3e:b3:e7:7a", &["81.1.180.8"]).await;
+    let path = format!("/ports/{port}/propagation");
+    let asked =
+        async || -> Propagation { serde_json::from_value(world.admin(Method::GET, &path, None).await.1).unwrap() };
+    let state = |known: &Propagation, host: &str| {
+        known.hosts.iter().find(|of| of.host.as_str() == host).map(|of| (of.state, of.reason.clone()))
+    };
+
+    let known = asked().await;
+    assert!(!known.propagated && known.published.is_none() && known.hosts.is_empty());
+    assert_eq!(known.unpublished.as_deref(), Some("no interface with its id is plugged on compute1"));
+
+    network.lag();
+    compute1.plug(&port).await;
+    eventually("the port is published", || network.knows("fa:16:3e:b3:e7:7a").is_some()).await;
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let known = loop {
+        let known = asked().await;
+        if state(&known, "compute2").is_some_and(|(state, _)| state == Confirmed::Confirmed) {
+            break known;
+        }
+        assert!(Instant::now() < deadline, "compute2 has not confirmed: {known:?}");
+    };
+    assert!(!known.propagated && known.published.is_some() && known.unpublished.is_none(), "{known:?}");
+    assert_eq!(state(&known, "compute1").unwrap().0, Confirmed::Confirmed, "it has wired the port");
+    let (lagging, why) = state(&known, "network").unwrap();
+    assert!(lagging == Confirmed::Lagging && why.unwrap().contains("up to revision"), "{known:?}");
+
+    network.catch_up().await;
+    world.active(&port).await;
+    let known = asked().await;
+    assert!(known.propagated, "{known:?}");
+    // A host that is gone holds nobody up, and is named.
+    network.cut();
+    world.until_connected("network", false).await;
+    let known = asked().await;
+    assert_eq!((known.propagated, state(&known, "network").unwrap().0), (true, Confirmed::Disconnected));
+
+    let (status, answer) =
+        world.admin(Method::GET, "/ports/7b0c7d5a-2a6b-4f4e-9d3d-0d0c8e1f2a3b/propagation", None).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert!(answer["error"].as_str().unwrap().starts_with("there is no port 7b0c7d5a"), "{answer}");
 }
 
 #[tokio::test]
