@@ -31,6 +31,8 @@ pub enum Error {
     #[error("the gateway {ip} lies in the allocation pool {first} to {last}: choose another, or pools around it")]
     GatewayInPool { ip: IpAddr, first: IpAddr, last: IpAddr },
 
+    #[error("the gateway {ip} is the address of router port {port}: it stays while the router has it")]
+    GatewayInUse { ip: IpAddr, port: PortId },
     #[error("{mac} is in use on network {network}")]
     MacInUse { network: NetworkId, mac: Mac },
     #[error("port {port} is bound: unbind it before its MAC is changed from {old} to {new}")]

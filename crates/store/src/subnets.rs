@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use crate::addresses::Range;
 use crate::db::{self, Connection, Row, attributes_from, attributes_text, ip_bytes, ip_from};
-use crate::filter::Filter;
-use crate::types::{Network, NewSubnet, Stamp, Subnet, SubnetUpdate};
+use crate::filter::{Column, Filter};
+use crate::types::{Network, NewSubnet, Port, Stamp, Subnet, SubnetUpdate};
 use crate::write::{Touched, Write};
 use crate::{Error, Result, Stored, ipam, networks, places, ports};
 
@@ -35,6 +35,9 @@ impl Subnet {
     pub async fn update(self, write: &mut Write<'_>, update: SubnetUpdate) -> Result<Subnet> {
         let before = self;
         let gateway = update.gateway_ip.unwrap_or(before.gateway_ip);
+        if gateway.is_some() && gateway != before.gateway_ip {
+            before.refuse_if_routed(write).await?;
+        }
         check_gateway(gateway, update.allocation_pools.as_ref().unwrap_or(&before.allocation_pools))?;
         let mut attributes = before.attributes.clone();
         attributes.extend(update.attributes);
@@ -56,6 +59,18 @@ impl Subnet {
         }
         write.touch(Touched::Subnet(before.id), None);
         write.get(before.id.0).await
+    }
+
+    /// A gateway that a router's port has stays.
+    async fn refuse_if_routed(&self, write: &mut Write<'_>) -> Result<()> {
+        let Some(ip) = self.gateway_ip else { return Ok(()) };
+        let at_gateway =
+            Filter(vec![(Column::SubnetId, vec![self.id.to_string()]), (Column::IpAddress, vec![ip.to_string()])]);
+        let ports: Vec<Port> = write.list(&at_gateway).await?;
+        match ports.into_iter().find(|port| places::is_router(&port.device_owner)) {
+            Some(port) => Err(Error::GatewayInUse { ip, port: port.id }),
+            None => Ok(()),
+        }
     }
 
     /// Refused while a port has an address of it, unless ports form theirs there: they lose it.

@@ -192,6 +192,10 @@ impl From<store::Error> for ApiError {
                 "GatewayConflictWithAllocationPools",
                 format!("Gateway ip {ip} conflicts with allocation pool {first}-{last}."),
             ),
+            Error::GatewayInUse { ip, port } => ApiError::conflict(
+                "GatewayIpInUse",
+                format!("Current gateway ip {ip} already in use by port {port}. Unable to update."),
+            ),
             Error::MacInUse { network, mac } => ApiError::conflict(
                 "MacAddressInUse",
                 format!("Unable to complete operation for network {network}. The mac address {mac} is in use."),

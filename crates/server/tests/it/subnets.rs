@@ -1,7 +1,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::rest_server::RestServer;
+use crate::rest_server::{RestServer, path};
 
 #[tokio::test]
 async fn a_subnet_lives_from_create_to_delete() {
@@ -87,4 +87,23 @@ async fn subnets_that_make_no_sense_are_refused_and_leave_nothing() {
     let inside = subnet(json!({"cidr": "10.0.0.128/25"}));
     let message = server.refused(Method::POST, path, inside, 400, "InvalidInput").await;
     assert!(message.contains("overlaps with another subnet"), "{message}");
+}
+
+#[tokio::test]
+async fn a_gateway_that_a_router_has_stays() {
+    let server = RestServer::start().await;
+    let network = server.create("network", json!({})).await["id"].clone();
+    let body = json!({"network_id": network, "ip_version": 4, "cidr": "10.0.0.0/24"});
+    let subnet = server.create("subnet", body).await["id"].clone();
+    let router = json!({"network_id": network, "device_owner": "network:router_interface",
+        "fixed_ips": [{"ip_address": "10.0.0.1"}]});
+    let router = server.create("port", router).await["id"].clone();
+    // what stays as it is changes nothing, and the pool is another matter
+    server.update("subnet", &subnet, json!({"gateway_ip": "10.0.0.1"})).await;
+    let pool = json!({"allocation_pools": [{"start": "10.0.0.10", "end": "10.0.0.20"}]});
+    server.update("subnet", &subnet, pool).await;
+    let other = Some(json!({"subnet": {"gateway_ip": "10.0.0.2"}}));
+    server.refused(Method::PUT, &path("subnet", &subnet), other, 409, "GatewayIpInUse").await;
+    server.delete("port", &router).await;
+    assert_eq!(server.update("subnet", &subnet, json!({"gateway_ip": "10.0.0.2"})).await["gateway_ip"], "10.0.0.2");
 }
