@@ -1,5 +1,7 @@
 //! The tree of verbs as a whole: each explains itself, and what the help and the documents tell to type can be typed.
 
+use std::collections::HashSet;
+
 use clap::{Command, CommandFactory as _, Parser as _};
 
 use super::Cli;
@@ -16,6 +18,7 @@ fn the_tree_is_sound() {
 fn every_verb_has_an_example_of_itself_that_can_be_typed() {
     let mut verbs = 0;
     let mut wrong = Vec::new();
+    let mut abouts = HashSet::new();
     each_verb(&Cli::command(), "culvert", &mut |verb, path| {
         verbs += 1;
         let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
@@ -24,8 +27,9 @@ fn every_verb_has_an_example_of_itself_that_can_be_typed() {
             wrong.push(format!("`{path} --help` has no example"));
         }
         wrong.extend(commands.iter().filter_map(|command| misspelt(command, path)));
-        if verb.get_about().is_none() {
-            wrong.push(format!("`{path} --help` does not say what it does"));
+        let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
+        if about.is_empty() || abouts.replace(about.clone()).is_some() {
+            wrong.push(format!("`{path} --help` does not say what it alone does: {about:?}"));
         }
     });
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

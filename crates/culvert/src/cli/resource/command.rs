@@ -102,8 +102,6 @@ fn noun(resource: &'static Resource) -> Command {
 fn verb(resource: &'static Resource, described: &'static Described) -> Command {
     let verb = described.verb;
     let mut command = Command::new(verb.word())
-        .about(described.about)
-        .after_help(after_help(described.examples.iter().copied()))
         .args(names(resource, verb))
         .args(resource.options_of(verb).map(|option| to_arg(option, verb)));
     for option in resource.options_of(verb) {
@@ -141,7 +139,8 @@ fn verb(resource: &'static Resource, described: &'static Described) -> Command {
     if verb.prints() {
         command = Output::augment_args(command);
     }
-    Server::augment_args(command)
+    // Last: what is augmented with brings a text of its own.
+    Server::augment_args(command).about(described.about).after_help(after_help(described.examples.iter().copied()))
 }
 
 fn wait() -> Arg {
