@@ -30,6 +30,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "security groups, quotas, bindings",
         include_str!("../migrations/sqlite/0002_security_groups_quotas_bindings.sql"),
     ),
+    (3, "lists", include_str!("../migrations/sqlite/0003_lists.sql")),
 ];
 const READERS: u32 = 4;
 

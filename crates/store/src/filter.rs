@@ -5,23 +5,58 @@ use sqlx::QueryBuilder;
 use uuid::Uuid;
 
 use crate::db::{Engine, ip_bytes};
+use crate::stored::Stored;
 
-/// Which objects to read: those that match every condition. Empty: all.
-///
-/// Only what an index serves is here; other conditions are the caller's to check on what it gets.
+/// Which objects to read, in which order, and how many of them. Empty: all, in their own order.
 #[derive(Debug, Clone, Default)]
-pub struct Filter(pub Vec<(Column, Vec<String>)>);
+pub struct Filter {
+    /// Each holds: the column has one of the values. Values that do not parse match nothing.
+    pub conditions: Vec<(Column, Vec<String>)>,
+    /// The first column counts most; objects that are equal in all are in the order of their ids.
+    pub order: Vec<(Column, Direction)>,
+    /// All that the other way round.
+    pub reverse: bool,
+    /// Only what comes after this object in that order; nothing if there is no such object.
+    pub after: Option<Uuid>,
+    pub limit: Option<usize>,
+}
 
-/// A column that an object may be looked up by. Values that do not parse match nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    Ascending,
+    Descending,
+}
+
+impl Direction {
+    fn opposite(self) -> Direction {
+        match self {
+            Direction::Ascending => Direction::Descending,
+            Direction::Descending => Direction::Ascending,
+        }
+    }
+}
+
+/// What an object may be looked up or ordered by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Column {
     Id,
     Name,
+    ProjectId,
+    AdminStateUp,
+    CreatedAt,
+    /// Of networks.
+    Mtu,
     /// Of subnets and ports.
     NetworkId,
+    /// Of subnets.
+    Cidr,
+    EnableDhcp,
     /// Of ports, as all below.
+    Status,
     DeviceId,
+    DeviceOwner,
     Mac,
+    /// Not a column of its own, as all below: nothing can be ordered by it.
     Host,
     IpAddress,
     SubnetId,
@@ -33,39 +68,135 @@ pub enum Column {
 
 impl Filter {
     pub fn by_id(id: Uuid) -> Filter {
-        Filter(vec![(Column::Id, vec![id.to_string()])])
+        Filter::by(Column::Id, id.to_string())
     }
 
     pub fn by_network(id: NetworkId) -> Filter {
-        Filter(vec![(Column::NetworkId, vec![id.to_string()])])
+        Filter::by(Column::NetworkId, id.to_string())
     }
 
-    /// Appends ` WHERE …` about the table with this alias.
-    pub(crate) fn push_to(&self, query: &mut QueryBuilder<Engine>, alias: &str) {
-        for (position, (column, values)) in self.0.iter().enumerate() {
+    pub fn by(column: Column, value: String) -> Filter {
+        Filter { conditions: vec![(column, vec![value])], ..Filter::default() }
+    }
+
+    /// Appends ` WHERE … ORDER BY … LIMIT …` about the table of `T` under this alias.
+    pub(crate) fn push_to<T: Stored>(&self, query: &mut QueryBuilder<Engine>, alias: &str) {
+        let order = Order::of::<T>(self);
+        for (position, (column, values)) in self.conditions.iter().enumerate() {
             query.push(if position == 0 { " WHERE " } else { " AND " });
             column.push_in(query, alias, values);
+        }
+        if let Some(marker) = self.after {
+            query.push(if self.conditions.is_empty() { " WHERE " } else { " AND " });
+            order.push_after(query, alias, T::TABLE, marker);
+        }
+        order.push_to(query, alias);
+        if let Some(limit) = self.limit {
+            query.push(" LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
         }
     }
 }
 
-impl Column {
-    fn push_in(self, query: &mut QueryBuilder<Engine>, alias: &str, values: &[String]) {
-        let (before, after) = match self {
-            Column::Id => (format!("{alias}.id IN ("), ")"),
-            Column::Name => (format!("{alias}.name IN ("), ")"),
-            Column::NetworkId => (format!("{alias}.network_id IN ("), ")"),
-            Column::DeviceId => (format!("{alias}.device_id IN ("), ")"),
-            Column::Mac => (format!("{alias}.mac IN ("), ")"),
-            Column::Host => (format!("{alias}.id IN (SELECT port_id FROM bindings WHERE host IN ("), "))"),
-            Column::IpAddress => (format!("{alias}.id IN (SELECT port_id FROM fixed_ips WHERE ip IN ("), "))"),
-            Column::MemberOf => {
-                (format!("{alias}.id IN (SELECT port_id FROM port_security_groups WHERE security_group_id IN ("), "))")
+/// The columns to order by; the last is the id, so that no two objects are equal.
+struct Order(Vec<(&'static str, Direction)>);
+
+impl Order {
+    fn of<T: Stored>(filter: &Filter) -> Order {
+        let own = [(T::ORDER, Direction::Ascending)];
+        let wanted = if filter.order.is_empty() { &own[..] } else { &filter.order };
+        let mut order: Vec<_> = wanted.iter().filter_map(|(column, way)| Some((column.name()?, *way))).collect();
+        if order.iter().all(|(name, _)| *name != "id") {
+            // the same way as what it decides between, so that an index serves both
+            order.push(("id", order.last().map_or(Direction::Ascending, |(_, way)| *way)));
+        }
+        if filter.reverse {
+            for (_, way) in &mut order {
+                *way = way.opposite();
             }
-            Column::SecurityGroupId => (format!("{alias}.security_group_id IN ("), ")"),
-            Column::SubnetId => (format!("{alias}.id IN (SELECT port_id FROM fixed_ips WHERE subnet_id IN ("), "))"),
+        }
+        Order(order)
+    }
+
+    fn push_to(&self, query: &mut QueryBuilder<Engine>, alias: &str) {
+        let columns = self.0.iter().map(|(name, way)| match way {
+            Direction::Ascending => format!("{alias}.{name}"),
+            Direction::Descending => format!("{alias}.{name} DESC"),
+        });
+        query.push(format!(" ORDER BY {}", columns.collect::<Vec<_>>().join(", ")));
+    }
+
+    /// What comes after the marker: later in the first column in which they differ.
+    fn push_after(&self, query: &mut QueryBuilder<Engine>, alias: &str, table: &str, marker: Uuid) {
+        let sign = |way| if way == Direction::Ascending { ">" } else { "<" };
+        if let [(_, way), rest @ ..] = &self.0[..]
+            && rest.iter().all(|(_, other)| other == way)
+        {
+            // one comparison of rows: an index goes straight to the place
+            let columns =
+                |alias: &str| self.0.iter().map(|(name, _)| format!("{alias}.{name}")).collect::<Vec<_>>().join(", ");
+            query.push(format!(
+                "({}) {} (SELECT {} FROM {table} m WHERE m.id = ",
+                columns(alias),
+                sign(*way),
+                columns("m")
+            ));
+            query.push_bind(marker).push(")");
+            return;
+        }
+        query.push("(");
+        for (position, (name, way)) in self.0.iter().enumerate() {
+            query.push(if position == 0 { "(" } else { " OR (" });
+            let equal = self.0.iter().take(position).map(|(name, _)| (*name, "="));
+            for (at, (name, sign)) in equal.chain([(*name, sign(*way))]).enumerate() {
+                let and = if at == 0 { "" } else { " AND " };
+                query.push(format!("{and}{alias}.{name} {sign} (SELECT m.{name} FROM {table} m WHERE m.id = "));
+                query.push_bind(marker).push(")");
+            }
+            query.push(")");
+        }
+        query.push(")");
+    }
+}
+
+impl Column {
+    /// Objects can be ordered by it.
+    pub fn is_ordered(self) -> bool {
+        self.name().is_some()
+    }
+
+    /// In the object's own table, where it is never NULL.
+    fn name(self) -> Option<&'static str> {
+        Some(match self {
+            Column::Id => "id",
+            Column::Name => "name",
+            Column::ProjectId => "project_id",
+            Column::AdminStateUp => "admin_state_up",
+            Column::CreatedAt => "created_at",
+            Column::Mtu => "mtu",
+            Column::NetworkId => "network_id",
+            Column::Cidr => "cidr",
+            Column::EnableDhcp => "enable_dhcp",
+            Column::Status => "status",
+            Column::DeviceId => "device_id",
+            Column::DeviceOwner => "device_owner",
+            Column::Mac => "mac",
+            Column::SecurityGroupId => "security_group_id",
+            Column::Host | Column::IpAddress | Column::SubnetId | Column::MemberOf => return None,
+        })
+    }
+
+    fn push_in(self, query: &mut QueryBuilder<Engine>, alias: &str, values: &[String]) {
+        let elsewhere = match self {
+            Column::Host => Some("port_id FROM bindings WHERE host"),
+            Column::IpAddress => Some("port_id FROM fixed_ips WHERE ip"),
+            Column::SubnetId => Some("port_id FROM fixed_ips WHERE subnet_id"),
+            Column::MemberOf => Some("port_id FROM port_security_groups WHERE security_group_id"),
+            _ => None,
         };
-        query.push(before);
+        match elsewhere {
+            Some(select) => query.push(format!("{alias}.id IN (SELECT {select} IN (")),
+            None => query.push(format!("{alias}.{} IN (", self.name().unwrap_or("id"))),
+        };
         let mut list = query.separated(", ");
         for value in values {
             match self {
@@ -84,13 +215,29 @@ impl Column {
                         list.push_bind(ip_bytes(ip));
                     }
                 }
-                Column::Name | Column::DeviceId | Column::Host => {
+                Column::AdminStateUp | Column::EnableDhcp => {
+                    if let Ok(is) = value.parse::<bool>() {
+                        list.push_bind(is);
+                    }
+                }
+                Column::CreatedAt | Column::Mtu => {
+                    if let Ok(number) = value.parse::<i64>() {
+                        list.push_bind(number);
+                    }
+                }
+                Column::Name
+                | Column::ProjectId
+                | Column::Cidr
+                | Column::Status
+                | Column::DeviceId
+                | Column::DeviceOwner
+                | Column::Host => {
                     list.push_bind(value.clone());
                 }
             }
         }
         // an empty list is an error in PostgreSQL; NULL matches nothing
         list.push("NULL");
-        query.push(after);
+        query.push(if elsewhere.is_some() { "))" } else { ")" });
     }
 }

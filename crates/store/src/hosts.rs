@@ -7,7 +7,7 @@ use sqlx::{QueryBuilder, Row as _};
 use uuid::Uuid;
 
 use crate::db::{self, Connection, Engine, Row, attributes_from, attributes_text, ip_bytes, ip_from};
-use crate::filter::Filter;
+use crate::filter::{Column, Filter};
 use crate::types::{Host, HostRegistration, HostUpdate, Stamp};
 use crate::write::{Touched, Write};
 use crate::{Error, Result, Store, Stored};
@@ -137,11 +137,12 @@ async fn update(db: &mut Connection, registration: &HostRegistration, now: i64) 
 }
 
 impl Stored for Host {
-    /// By name.
+    const TABLE: &'static str = "hosts";
+    const ORDER: Column = Column::Name;
+
     async fn select(db: &mut Connection, filter: &Filter) -> Result<Vec<Host>> {
         let mut query = QueryBuilder::new("SELECT h.* FROM hosts h");
-        filter.push_to(&mut query, "h");
-        query.push(" ORDER BY h.name");
+        filter.push_to::<Self>(&mut query, "h");
         query.build().fetch_all(db).await?.iter().map(read).collect()
     }
 

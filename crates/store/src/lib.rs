@@ -45,7 +45,7 @@ use uuid::Uuid;
 pub use addresses::{Range, default_gateway, default_pools, usable};
 pub use environment::{Environment, System};
 pub use error::Error;
-pub use filter::{Column, Filter};
+pub use filter::{Column, Direction, Filter};
 pub use ports::CanBind;
 pub use protocols::{PROTOCOLS, protocol_number};
 pub use quotas::{Counted, Limits};

@@ -64,14 +64,15 @@ impl Network {
 }
 
 impl Stored for Network {
+    const TABLE: &'static str = "networks";
+
     async fn select(db: &mut Connection, filter: &Filter) -> Result<Vec<Network>> {
         let mut query = QueryBuilder::new(format!(
             "SELECT n.*, s.tunnel_type, s.tunnel_key, (SELECT {} FROM subnets c WHERE c.network_id = n.id) AS subnets \
              FROM networks n JOIN segments s ON s.network_id = n.id",
             db::packed(&["c.id"], "c.created_at, c.id"),
         ));
-        filter.push_to(&mut query, "n");
-        query.push(" ORDER BY n.created_at, n.id");
+        filter.push_to::<Self>(&mut query, "n");
         query.build().fetch_all(db).await?.iter().map(read).collect()
     }
 

@@ -144,7 +144,7 @@ pub(crate) async fn form_addresses(write: &mut Write<'_>, network: NetworkId) ->
 
 /// Takes from ports what they have formed in a subnet that is about to go; routers' addresses stay.
 pub(crate) async fn forget_addresses(write: &mut Write<'_>, subnet: SubnetId) -> Result<()> {
-    let users: Vec<Port> = write.list(&Filter(vec![(Column::SubnetId, vec![subnet.to_string()])])).await?;
+    let users: Vec<Port> = write.list(&Filter::by(Column::SubnetId, subnet.to_string())).await?;
     for port in users.iter().filter(|port| !places::is_router(&port.device_owner)) {
         sqlx::query("DELETE FROM fixed_ips WHERE subnet_id = $1 AND port_id = $2")
             .bind(subnet.0)
@@ -173,14 +173,15 @@ async fn count_change(write: &mut Write<'_>, before: &Port) -> Result<()> {
 }
 
 impl Stored for Port {
+    const TABLE: &'static str = "ports";
+
     async fn select(db: &mut Connection, filter: &Filter) -> Result<Vec<Port>> {
         let mut query = QueryBuilder::new(format!(
             "SELECT p.*, b.host, b.vif_type, (SELECT {} FROM fixed_ips f WHERE f.port_id = p.id) AS fixed_ips \
              FROM ports p LEFT JOIN bindings b ON b.port_id = p.id",
             db::packed(&["f.subnet_id", "f.ip"], "f.position"),
         ));
-        filter.push_to(&mut query, "p");
-        query.push(" ORDER BY p.created_at, p.id");
+        filter.push_to::<Self>(&mut query, "p");
         query.build().fetch_all(db).await?.iter().map(read).collect()
     }
 

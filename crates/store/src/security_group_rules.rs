@@ -89,10 +89,11 @@ fn meaning(attributes: &Attributes, remote_group: Option<Uuid>) -> String {
 }
 
 impl Stored for SecurityGroupRule {
+    const TABLE: &'static str = "security_group_rules";
+
     async fn select(db: &mut Connection, filter: &Filter) -> Result<Vec<SecurityGroupRule>> {
         let mut query = QueryBuilder::new("SELECT r.* FROM security_group_rules r");
-        filter.push_to(&mut query, "r");
-        query.push(" ORDER BY r.created_at, r.id");
+        filter.push_to::<Self>(&mut query, "r");
         query.build().fetch_all(db).await?.iter().map(read).collect()
     }
 

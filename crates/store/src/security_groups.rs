@@ -162,14 +162,15 @@ pub(crate) async fn touch(write: &mut Write<'_>, id: Uuid) -> Result<()> {
 }
 
 impl Stored for SecurityGroup {
+    const TABLE: &'static str = "security_groups";
+
     async fn select(db: &mut Connection, filter: &Filter) -> Result<Vec<SecurityGroup>> {
         let mut query = QueryBuilder::new(format!(
             "SELECT g.*, (SELECT {} FROM security_group_rules r WHERE r.security_group_id = g.id) AS rules \
              FROM security_groups g",
             security_group_rules::packed(),
         ));
-        filter.push_to(&mut query, "g");
-        query.push(" ORDER BY g.created_at, g.id");
+        filter.push_to::<Self>(&mut query, "g");
         query.build().fetch_all(db).await?.iter().map(read).collect()
     }
 

@@ -2,17 +2,25 @@
 
 use std::future::Future;
 
+use futures::TryStreamExt as _;
+use sqlx::{QueryBuilder, Row as _};
 use uuid::Uuid;
 
 use crate::db::Connection;
-use crate::filter::Filter;
+use crate::filter::{Column, Filter};
 use crate::types::Stamp;
 use crate::write::Write;
 use crate::{Error, Result, Store};
 
 /// A kind of objects that the API lists, finds by id, and changes.
 pub trait Stored: Sized + Send + 'static {
-    /// Those that match, oldest first. One statement, so that an object is never seen with the parts of another commit.
+    /// The table that their ids are in.
+    const TABLE: &'static str;
+
+    /// The order when a filter names none.
+    const ORDER: Column = Column::CreatedAt;
+
+    /// Those that match, in the filter's order. One statement, so that an object is never seen with the parts of another commit.
     fn select(db: &mut Connection, filter: &Filter) -> impl Future<Output = Result<Vec<Self>>> + Send;
 
     /// The error when there is none of this id.
@@ -26,9 +34,23 @@ pub trait Stored: Sized + Send + 'static {
 }
 
 impl Store {
-    /// The objects that match as of the last commit, oldest first.
+    /// The objects that match as of the last commit, in the filter's order.
     pub async fn list<T: Stored>(&self, filter: &Filter) -> Result<Vec<T>> {
         T::select(&mut *self.reader().await?, filter).await
+    }
+
+    /// The ids of those that match, in the filter's order, as of one commit.
+    pub async fn ids<T: Stored>(&self, filter: &Filter) -> Result<Vec<Uuid>> {
+        let mut reader = self.reader().await?;
+        let mut query = QueryBuilder::new(format!("SELECT t.id FROM {} t", T::TABLE));
+        filter.push_to::<T>(&mut query, "t");
+        // one by one: a row takes far more memory than an id
+        let mut rows = query.build().fetch(&mut *reader);
+        let mut ids = Vec::new();
+        while let Some(row) = rows.try_next().await? {
+            ids.push(row.try_get(0)?);
+        }
+        Ok(ids)
     }
 
     /// Fails with [`Stored::missing`] if there is none.

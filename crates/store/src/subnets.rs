@@ -93,13 +93,14 @@ impl Subnet {
 }
 
 impl Stored for Subnet {
+    const TABLE: &'static str = "subnets";
+
     async fn select(db: &mut Connection, filter: &Filter) -> Result<Vec<Subnet>> {
         let mut query = QueryBuilder::new(format!(
             "SELECT s.*, (SELECT {} FROM allocation_pools p WHERE p.subnet_id = s.id) AS pools FROM subnets s",
             db::packed(&["p.first_ip", "p.last_ip"], "p.first_ip"),
         ));
-        filter.push_to(&mut query, "s");
-        query.push(" ORDER BY s.created_at, s.id");
+        filter.push_to::<Self>(&mut query, "s");
         query.build().fetch_all(db).await?.iter().map(read).collect()
     }
 

@@ -9,7 +9,7 @@ use super::RestState;
 use super::error::{ApiError, Result};
 use super::handlers::Pairs;
 use super::kind::Kind;
-use super::query::{Listing, project};
+use super::query::Listing;
 use super::table::{Attribute, Object, Table};
 
 /// What OpenStack calls the one that nobody has named.
@@ -37,9 +37,7 @@ pub(crate) async fn list(State(state): State<RestState>, Query(pairs): Pairs) ->
     let zone =
         json!({"name": ZONE, "resource": "network", "state": if available { "available" } else { "unavailable" }});
     let zones = zone.as_object().filter(|_| !hosts.is_empty()).cloned().into_iter().collect();
-    let page = listing.select(&TABLE, zones)?;
-    let zones: Vec<Object> = page.objects.into_iter().map(|object| project(object, &listing.fields)).collect();
-    Ok(Json(json!({"availability_zones": zones})))
+    Ok(Json(json!({"availability_zones": listing.pick(zones)})))
 }
 
 /// Refuses hints that name a zone that is not there.

@@ -16,7 +16,7 @@ use super::RestState;
 use super::error::{ApiError, Result};
 use super::handlers::{Pairs, read};
 use super::kind::Kind;
-use super::query::{Listing, project};
+use super::query::Listing;
 use super::table::{Attribute, Default, Object, Table};
 use super::vif::{VNIC_TYPES, can_bind, datapaths, vif_details};
 
@@ -47,9 +47,7 @@ pub(crate) fn routes() -> Router<RestState> {
 async fn list(State(state): State<RestState>, Path(id): Path<String>, Query(pairs): Pairs) -> Result<Json<Value>> {
     let listing = Listing::parse(&TABLE, pairs)?;
     let bindings = all(&state, &find(&state, &id).await?).await?;
-    let page = listing.select(&TABLE, bindings)?;
-    let bindings: Vec<Object> = page.objects.into_iter().map(|object| project(object, &listing.fields)).collect();
-    Ok(Json(json!({"bindings": bindings})))
+    Ok(Json(json!({"bindings": listing.pick(bindings)})))
 }
 
 async fn show(State(state): State<RestState>, Path((id, host)): Path<(String, String)>) -> Result<Json<Value>> {

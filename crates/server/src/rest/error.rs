@@ -50,6 +50,17 @@ impl ApiError {
         ApiError::new(StatusCode::CONFLICT, kind, message)
     }
 
+    /// 403 by the policy of this name.
+    pub(crate) fn forbidden(rule: &str) -> ApiError {
+        ApiError::new(StatusCode::FORBIDDEN, "PolicyNotAuthorized", format!("rule:{rule} is disallowed by policy"))
+    }
+
+    /// 412: the object is not the one that the client has seen.
+    pub(crate) fn revision_mismatch(wanted: i64, current: i64) -> ApiError {
+        let message = format!("Constrained to {wanted}, but current revision is {current}");
+        ApiError::new(StatusCode::PRECONDITION_FAILED, "RevisionNumberConstraintFailed", message)
+    }
+
     pub(crate) fn method_not_allowed(method: &Method) -> ApiError {
         let message = format!("The method {method} is not allowed for this resource.");
         ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "HTTPMethodNotAllowed", message)

@@ -8,17 +8,19 @@ use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::Response;
 use axum::routing::{MethodRouter, get};
 use serde_json::{Value, json};
-use store::Write;
+use store::{Stored as _, Write};
 use uuid::Uuid;
 
 use super::RestState;
 use super::context::Context;
 use super::error::{ApiError, Result};
-use super::query::{Listing, project};
-use super::resource::Resource;
+use super::query::{Links, Listing, project};
+use super::resource::{Resource, show_all};
 use super::table::Object;
+use super::{if_match, list, policy};
 
 /// Decoded pairs of the query, in their order.
 pub(crate) type Pairs = Query<Vec<(String, String)>>;
@@ -40,29 +42,15 @@ fn routes_with<R: Resource>(collection: MethodRouter<RestState>) -> Router<RestS
 
 async fn list<R: Resource>(
     State(state): State<RestState>,
+    context: Context,
     Query(pairs): Pairs,
     headers: HeaderMap,
     uri: Uri,
-) -> Result<Json<Value>> {
+) -> Result<Response> {
     let listing = Listing::parse(&R::TABLE, pairs)?;
-    R::before_list(&state, &Context::without_token()).await?;
-    let found = state.store.list(&listing.indexed(&R::TABLE)).await?;
-    let all = show_all::<R>(&state, found).await?;
-    let page = listing.select(&R::TABLE, all)?;
-    let objects: Vec<Object> = page.objects.into_iter().map(|object| project(object, &listing.fields)).collect();
-    let mut body = json!({R::TABLE.plural: objects});
-    if let Some(marker) = page.next {
-        let query = uri.query().unwrap_or_default();
-        body[format!("{}_links", R::TABLE.plural)] =
-            json!([{"rel": "next", "href": next_page(&headers, &R::TABLE.path(), query, &marker)}]);
-    }
-    Ok(Json(body))
-}
-
-/// This page's address with another marker.
-fn next_page(headers: &HeaderMap, path: &str, query: &str, marker: &str) -> String {
-    let kept = query.split('&').filter(|pair| !pair.starts_with("marker=")).collect::<Vec<_>>().join("&");
-    format!("{}/v2.0/{path}?{kept}&marker={marker}", base(headers))
+    R::before_list(&state, &context).await?;
+    let links = Links::new(&format!("{}/v2.0/{}", base(&headers), R::TABLE.path()), uri.query().unwrap_or_default());
+    list::answer::<R>(state, context, listing, links).await
 }
 
 /// This server's address, as the client calls it.
@@ -73,17 +61,22 @@ pub(crate) fn base(headers: &HeaderMap) -> String {
 
 async fn show<R: Resource>(
     State(state): State<RestState>,
+    context: Context,
     Path(id): Path<String>,
     Query(pairs): Pairs,
 ) -> Result<Json<Value>> {
-    let listing = Listing::fields(pairs);
+    let fields = Listing::fields(pairs);
     let found = state.store.get(known::<R>(&id)?).await?;
-    let object = show_one::<R>(&state, found).await?;
-    Ok(Json(json!({R::TABLE.singular: project(object, &listing)})))
+    let object = show_one::<R>(&state, &context, found).await?;
+    if !policy::may_see(&context, &object) {
+        return Err(R::TABLE.unknown(&id));
+    }
+    Ok(Json(json!({R::TABLE.singular: project(object, &fields)})))
 }
 
 async fn create<R: Resource>(
     State(state): State<RestState>,
+    context: Context,
     headers: HeaderMap,
     body: std::result::Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<Value>)> {
@@ -98,19 +91,20 @@ async fn create<R: Resource>(
         None => vec![member::<R>(body)?],
     };
     // all are checked before the first is made
+    bodies.iter().try_for_each(|body| policy::check(&R::TABLE, &context, "create", body))?;
     let objects = bodies.iter().map(|body| R::TABLE.parse_post(body)).collect::<Result<Vec<_>>>()?;
-    let (shared, context) = (state.clone(), Context::without_token());
+    let (shared, caller) = (state.clone(), context.clone());
     let made = state.store.write(move |write| {
         Box::pin(async move {
-            check_quota::<R>(write, &shared, &context, &objects).await?;
+            check_quota::<R>(write, &shared, &caller, &objects).await?;
             let mut made = Vec::with_capacity(objects.len());
             for object in objects {
-                made.push(R::create(write, &shared, &context, object).await?);
+                made.push(R::create(write, &shared, &caller, object).await?);
             }
             Ok::<_, ApiError>(made)
         })
     });
-    let mut made = show_all::<R>(&state, made.await?).await?;
+    let mut made = show_all::<R>(&state, &context, made.await?).await?;
     let body = match (many, made.pop()) {
         (None, Some(only)) => json!({R::TABLE.singular: only}),
         (_, last) => {
@@ -141,28 +135,37 @@ async fn check_quota<R: Resource>(
 
 async fn update<R: Resource>(
     State(state): State<RestState>,
+    context: Context,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: std::result::Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>> {
     let body = member::<R>(read(&headers, body)?)?;
+    policy::check(&R::TABLE, &context, "update", &body)?;
     let changes = R::TABLE.parse_put(&body)?;
-    let (id, shared) = (known::<R>(&id)?, state.clone());
+    let (id, revision) = (known::<R>(&id)?, if_match::wanted(&headers)?);
+    let (shared, caller) = (state.clone(), context.clone());
     let changed = state.store.write(move |write| {
         Box::pin(async move {
-            let before = write.get(id).await?;
+            let before = own::<R>(write, &caller, id, revision).await?;
             R::update(write, &shared, before, changes).await
         })
     });
-    let object = show_one::<R>(&state, changed.await?).await?;
+    let object = show_one::<R>(&state, &context, changed.await?).await?;
     Ok(Json(json!({R::TABLE.singular: object})))
 }
 
-async fn delete<R: Resource>(State(state): State<RestState>, Path(id): Path<String>) -> Result<StatusCode> {
-    let (id, shared) = (known::<R>(&id)?, state.clone());
+async fn delete<R: Resource>(
+    State(state): State<RestState>,
+    context: Context,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<StatusCode> {
+    let (id, revision) = (known::<R>(&id)?, if_match::wanted(&headers)?);
+    let shared = state.clone();
     let deleted = state.store.write(move |write| {
         Box::pin(async move {
-            let before = write.get(id).await?;
+            let before = own::<R>(write, &context, id, revision).await?;
             R::delete(write, &shared, before).await
         })
     });
@@ -170,21 +173,28 @@ async fn delete<R: Resource>(State(state): State<RestState>, Path(id): Path<Stri
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn show_all<R: Resource>(state: &RestState, stored: Vec<R::Stored>) -> Result<Vec<Object>> {
-    Ok(R::show(state, stored).await?.into_iter().map(|object| R::TABLE.complete(object)).collect())
+/// The object that is to be changed: it is there, the caller's, and what he has seen of it if he insists.
+async fn own<R: Resource>(
+    write: &mut Write<'_>,
+    context: &Context,
+    id: Uuid,
+    revision: Option<i64>,
+) -> Result<R::Stored> {
+    let before: R::Stored = write.get(id).await?;
+    if !policy::owns(context, before.project_id()) {
+        return Err(R::Stored::missing(id).into());
+    }
+    if_match::check(revision, before.stamp())?;
+    Ok(before)
 }
 
-async fn show_one<R: Resource>(state: &RestState, stored: R::Stored) -> Result<Object> {
-    Ok(show_all::<R>(state, vec![stored]).await?.pop().unwrap_or_default())
+async fn show_one<R: Resource>(state: &RestState, context: &Context, stored: R::Stored) -> Result<Object> {
+    Ok(show_all::<R>(state, context, vec![stored]).await?.pop().unwrap_or_default())
 }
 
 /// Clients ask for a name as if it were an id first; there is no object of such an id.
 fn known<R: Resource>(id: &str) -> Result<Uuid> {
-    Uuid::parse_str(id).map_err(|_| unknown::<R>(id))
-}
-
-fn unknown<R: Resource>(id: &str) -> ApiError {
-    ApiError::not_found(R::TABLE.not_found, (R::TABLE.missing)(id))
+    Uuid::parse_str(id).map_err(|_| R::TABLE.unknown(id))
 }
 
 /// The body as a JSON object; no body is an empty one. Other content types are refused: a browser sends them to a

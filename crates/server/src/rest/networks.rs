@@ -9,7 +9,7 @@ use super::context::Context;
 use super::error::{ApiError, Result};
 use super::kind::Kind;
 use super::resource::{Resource, show_common, take_project, typed};
-use super::table::{Attribute, Default, Object, Table, common};
+use super::table::{Attribute, Default, Object, Reserved, Table, common};
 use super::{RestState, Settings};
 
 /// Smallest MTU of IPv4 (RFC 791 section 3.2).
@@ -33,14 +33,20 @@ impl Resource for Networks {
             common::TENANT_ID,
             common::DESCRIPTION,
             common::ADMIN_STATE_UP,
-            Attribute::writable("mtu", Kind::Integer(0, 65_535), Default::Open),
-            Attribute::writable("shared", Kind::Bool, Default::False),
-            Attribute::writable("router:external", Kind::Bool, Default::False),
-            Attribute::writable("is_default", Kind::Bool, Default::False),
+            Attribute::writable("mtu", Kind::Integer(0, 65_535), Default::Open).indexed(Column::Mtu),
+            Attribute::writable("shared", Kind::Bool, Default::False).reserved(Reserved::ToSet),
+            Attribute::writable("router:external", Kind::Bool, Default::False).reserved(Reserved::ToSet),
+            Attribute::writable("is_default", Kind::Bool, Default::False).reserved(Reserved::ToSet),
             Attribute::writable("port_security_enabled", Kind::Bool, Default::True),
-            Attribute::create_only("provider:network_type", Kind::Text(32), Default::Open).nullable(),
-            Attribute::create_only("provider:physical_network", Kind::Text(64), Default::Open).nullable(),
-            Attribute::create_only("provider:segmentation_id", Kind::Integer(0, i64::MAX), Default::Open).nullable(),
+            Attribute::create_only("provider:network_type", Kind::Text(32), Default::Open)
+                .nullable()
+                .reserved(Reserved::ToSee),
+            Attribute::create_only("provider:physical_network", Kind::Text(64), Default::Open)
+                .nullable()
+                .reserved(Reserved::ToSee),
+            Attribute::create_only("provider:segmentation_id", Kind::Integer(0, i64::MAX), Default::Open)
+                .nullable()
+                .reserved(Reserved::ToSee),
             Attribute::create_only("availability_zone_hints", Kind::Texts(255), Default::EmptyList),
             Attribute::read_only("availability_zones", Kind::Texts(255)),
             Attribute::read_only("ipv4_address_scope", Kind::Uuid),

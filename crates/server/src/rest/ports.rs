@@ -12,7 +12,7 @@ use super::context::Context;
 use super::error::{ApiError, Result};
 use super::kind::{Key, Kind};
 use super::resource::{Resource, nullable, show_common, take_project, typed};
-use super::table::{Attribute, Default, Object, Post, Table, common};
+use super::table::{Attribute, Default, Object, Post, Reserved, Table, common};
 use super::vif::{VNIC_TYPES, can_bind, datapaths, vif_details};
 
 pub(crate) struct Ports;
@@ -55,17 +55,20 @@ impl Resource for Ports {
             Attribute::writable("mac_address", Kind::Mac, Default::Open).indexed(Column::Mac),
             Attribute::writable("fixed_ips", Kind::Objects(FIXED_IP), Default::Open),
             Attribute::writable("device_id", Kind::Text(255), Default::Text("")).indexed(Column::DeviceId),
-            Attribute::writable("device_owner", Kind::Text(255), Default::Text("")),
-            Attribute::writable("binding:host_id", Kind::Text(255), Default::Null).nullable().indexed(Column::Host),
+            Attribute::writable("device_owner", Kind::Text(255), Default::Text("")).indexed(Column::DeviceOwner),
+            Attribute::writable("binding:host_id", Kind::Text(255), Default::Null)
+                .nullable()
+                .indexed(Column::Host)
+                .reserved(Reserved::ToSee),
             Attribute::writable("binding:vnic_type", Kind::OneOf(VNIC_TYPES), Default::Text("normal")),
-            Attribute::writable("binding:profile", Kind::Object, Default::EmptyObject),
-            Attribute::read_only("binding:vif_type", Kind::Text(64)),
-            Attribute::read_only("binding:vif_details", Kind::Object),
+            Attribute::writable("binding:profile", Kind::Object, Default::EmptyObject).reserved(Reserved::ToSee),
+            Attribute::read_only("binding:vif_type", Kind::Text(64)).reserved(Reserved::ToSee),
+            Attribute::read_only("binding:vif_details", Kind::Object).reserved(Reserved::ToSee),
             Attribute::writable("port_security_enabled", Kind::Bool, Default::Open),
             Attribute::writable("security_groups", Kind::Uuids, Default::Open).nullable().indexed(Column::MemberOf),
             Attribute::writable("allowed_address_pairs", Kind::Objects(ADDRESS_PAIR), Default::EmptyList),
             Attribute::writable("extra_dhcp_opts", Kind::Objects(DHCP_OPTION), Default::EmptyList),
-            Attribute::read_only("status", Kind::Text(16)),
+            Attribute::read_only("status", Kind::Text(16)).indexed(Column::Status),
             Attribute { post: Post::Default(Default::EmptyList), nullable: false, ..common::TAGS },
             common::CREATED_AT,
             common::UPDATED_AT,

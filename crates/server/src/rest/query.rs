@@ -1,11 +1,11 @@
 //! The query of a list: which objects (`name=`, `fixed_ips=ip_address=`), which attributes (`fields=`), in which order
 //! (`sort_key=`, `sort_dir=`), how many (`limit=`, `marker=`). Pure.
 
-use std::cmp::Ordering;
-
 use serde_json::Value;
-use store::Filter;
+use store::{Column, Direction, Filter};
+use uuid::Uuid;
 
+use super::context::Context;
 use super::error::{ApiError, Result};
 use super::kind::{Kind, to_bool};
 use super::table::{Attribute, Object, Table};
@@ -15,12 +15,12 @@ use super::tags::TagFilter;
 pub(crate) struct Listing {
     /// Empty: all.
     pub(crate) fields: Vec<String>,
+    pub(crate) limit: Option<usize>,
+    /// The page before the marker instead of that after it.
+    pub(crate) reverse: bool,
     conditions: Vec<Condition>,
-    /// Attribute; whether descending.
-    sort: Vec<(String, bool)>,
-    limit: Option<usize>,
+    sort: Vec<(Column, Direction)>,
     marker: Option<String>,
-    reverse: bool,
     tags: TagFilter,
 }
 
@@ -31,14 +31,6 @@ struct Condition {
     /// Of an attribute that is a list of objects: their key.
     key: Option<String>,
     values: Vec<String>,
-}
-
-/// A part of a list.
-#[derive(Debug)]
-pub(crate) struct Page {
-    pub(crate) objects: Vec<Object>,
-    /// The marker of the next page, if there is more.
-    pub(crate) next: Option<String>,
 }
 
 impl Listing {
@@ -57,7 +49,7 @@ impl Listing {
                 _ => listing.require(table, &name, value)?,
             }
         }
-        listing.sort = parse_sort(table, sort_keys, &sort_dirs)?;
+        listing.sort = parse_sort(table, &sort_keys, &sort_dirs)?;
         Ok(listing)
     }
 
@@ -76,6 +68,9 @@ impl Listing {
             _ => (None, value),
         };
         let same = |condition: &&mut Condition| condition.attribute.name == attribute.name && condition.key == key;
+        if attribute.kind == Kind::Bool {
+            attribute.kind.parse(name, &Value::from(value.as_str()))?;
+        }
         match self.conditions.iter_mut().find(same) {
             // a repeated name is an alternative
             Some(condition) => condition.values.push(value),
@@ -84,51 +79,66 @@ impl Listing {
         Ok(())
     }
 
-    /// The conditions that the store can serve from an index.
-    pub(crate) fn indexed(&self, table: &'static Table) -> Filter {
-        let columns = self.conditions.iter().filter(|condition| condition.values.iter().all(|value| !value.is_empty()));
-        let columns = columns.filter_map(|condition| {
-            let column = match &condition.key {
-                None => condition.attribute.index,
-                Some(key) => (table.key_index)(condition.attribute.name, key),
-            };
-            Some((column?, condition.values.clone()))
-        });
-        Filter(columns.collect())
+    /// What of it the store does: conditions on what it knows, and the order.
+    pub(crate) fn filter(&self, table: &Table, context: &Context) -> Filter {
+        let mut conditions: Vec<_> = self.conditions.iter().filter_map(|condition| condition.indexed(table)).collect();
+        if !context.is_admin && !shares(table) {
+            conditions.push((Column::ProjectId, vec![context.project_id.clone()]));
+        }
+        Filter { conditions, order: self.sort.clone(), reverse: self.reverse, ..Filter::default() }
     }
 
-    /// The page that was asked for, of all objects.
-    pub(crate) fn select(&self, table: &Table, mut objects: Vec<Object>) -> Result<Page> {
-        objects.retain(|object| self.tags.holds(object));
-        objects.retain(|object| self.conditions.iter().all(|condition| condition.holds(object)));
-        objects.sort_by(|one, other| self.order(one, other));
-        if self.reverse {
-            objects.reverse();
-        }
-        if let Some(marker) = &self.marker {
-            let position = objects.iter().position(|object| id(object) == Some(marker));
-            let position = position.ok_or_else(|| {
-                ApiError::not_found(table.not_found, format!("The marker {marker} could not be found."))
-            })?;
-            objects.drain(..=position);
-        }
-        let mut next = None;
-        if let Some(limit) = self.limit.filter(|limit| *limit < objects.len()) {
-            objects.truncate(limit);
-            next = objects.last().and_then(id).map(str::to_owned);
-        }
-        if self.reverse {
-            objects.reverse();
-        }
-        Ok(Page { objects, next })
+    /// Whether the store's [`Listing::filter`] leaves nothing to check.
+    pub(crate) fn is_exact(&self, table: &Table, context: &Context) -> bool {
+        (context.is_admin || !shares(table))
+            && self.tags.is_empty()
+            && self.conditions.iter().all(|condition| condition.indexed(table).is_some())
     }
 
-    fn order(&self, one: &Object, other: &Object) -> Ordering {
-        let orders = self.sort.iter().map(|(key, descending)| {
-            let order = compare(one.get(key), other.get(key));
-            if *descending { order.reverse() } else { order }
-        });
-        orders.fold(Ordering::Equal, Ordering::then)
+    pub(crate) fn holds(&self, object: &Object) -> bool {
+        self.tags.holds(object) && self.conditions.iter().all(|condition| condition.holds(object))
+    }
+
+    /// What was asked for of a few objects that no table holds: neither ordered nor in pages.
+    pub(crate) fn pick(&self, mut objects: Vec<Object>) -> Vec<Object> {
+        objects.retain(|object| self.holds(object));
+        objects.into_iter().map(|object| project(object, &self.fields)).collect()
+    }
+
+    /// The object that the page follows. Without a limit there are no pages, and a marker means nothing (as Neutron).
+    pub(crate) fn marker(&self, table: &Table) -> Result<Option<Uuid>> {
+        let Some(marker) = self.marker.as_ref().filter(|_| self.limit.is_some()) else { return Ok(None) };
+        Uuid::parse_str(marker).map(Some).map_err(|_| table.unknown(marker))
+    }
+}
+
+/// Objects of other projects may be for all to see.
+fn shares(table: &Table) -> bool {
+    table.attribute("shared").is_some()
+}
+
+/// The addresses of the pages beside one: its own, with another marker.
+#[derive(Debug)]
+pub(crate) struct Links {
+    address: String,
+    /// Of the query, what does not say which page.
+    kept: String,
+}
+
+impl Links {
+    pub(crate) fn new(address: &str, query: &str) -> Links {
+        let says_page = |pair: &&str| ["marker", "page_reverse"].contains(&pair.split('=').next().unwrap_or_default());
+        let kept = query.split('&').filter(|pair| !says_page(pair)).collect::<Vec<_>>().join("&");
+        Links { address: address.to_owned(), kept }
+    }
+
+    pub(crate) fn next(&self, last: Option<&str>) -> String {
+        let marker = last.map(|last| format!("&marker={last}")).unwrap_or_default();
+        format!("{}?{}{marker}", self.address, self.kept)
+    }
+
+    pub(crate) fn previous(&self, first: Option<&str>) -> String {
+        format!("{}&page_reverse=True", self.next(first))
     }
 }
 
@@ -140,42 +150,66 @@ pub(crate) fn project(mut object: Object, fields: &[String]) -> Object {
     object
 }
 
-fn id(object: &Object) -> Option<&str> {
-    object.get("id").and_then(Value::as_str)
-}
-
 fn parse_limit(text: &str) -> Result<Option<usize>> {
     match text.parse() {
         // as Neutron: no limit
         Ok(0) => Ok(None),
         Ok(limit) => Ok(Some(limit)),
-        Err(_) => Err(ApiError::bad_request(format!("Limit must be an integer 0 or greater and not '{text}'"))),
+        Err(_) => {
+            let message = format!("Bad limit request: Limit must be an integer 0 or greater and not '{text}'.");
+            Err(ApiError::bad("BadRequest", message))
+        }
     }
 }
 
-fn parse_sort(table: &Table, keys: Vec<String>, dirs: &[String]) -> Result<Vec<(String, bool)>> {
-    if let Some(unknown) = keys.iter().find(|key| table.attribute(key).is_none()) {
-        return Err(ApiError::bad_request(format!("['{unknown}'] is invalid attribute for sort_keys")));
-    }
-    if dirs.len() > keys.len() {
+fn parse_sort(table: &Table, keys: &[String], directions: &[String]) -> Result<Vec<(Column, Direction)>> {
+    if keys.len() != directions.len() {
         return Err(ApiError::bad_request("The number of sort_keys and sort_dirs must be same"));
     }
-    if let Some(unknown) = dirs.iter().find(|dir| !["asc", "desc"].contains(&dir.as_str())) {
-        return Err(ApiError::bad_request(format!("sort_dirs value '{unknown}' is neither 'asc' nor 'desc'")));
+    let column = |key: &String| table.attribute(key)?.index.filter(|column| column.is_ordered());
+    let unknown: Vec<&String> = keys.iter().filter(|key| column(key).is_none()).collect();
+    if !unknown.is_empty() {
+        return Err(ApiError::bad_request(format!("{} is invalid attribute for sort_keys", listed(&unknown))));
     }
-    let dirs = dirs.iter().map(|dir| dir == "desc").chain(std::iter::repeat(false));
-    Ok(keys.into_iter().zip(dirs).collect())
+    let direction = |text: &String| match text.as_str() {
+        "asc" => Some(Direction::Ascending),
+        "desc" => Some(Direction::Descending),
+        _ => None,
+    };
+    let unknown: Vec<&String> = directions.iter().filter(|text| direction(text).is_none()).collect();
+    if !unknown.is_empty() {
+        let unknown = listed(&unknown);
+        let message = format!("{unknown} is invalid value for sort_dirs, valid value is 'asc' and 'desc'");
+        return Err(ApiError::bad_request(message));
+    }
+    Ok(keys.iter().filter_map(column).zip(directions.iter().filter_map(direction)).collect())
 }
 
-fn compare(one: Option<&Value>, other: Option<&Value>) -> Ordering {
-    match (one, other) {
-        (Some(Value::Number(one)), Some(Value::Number(other))) => one.as_i64().cmp(&other.as_i64()),
-        (Some(Value::Bool(one)), Some(Value::Bool(other))) => one.cmp(other),
-        (one, other) => one.and_then(Value::as_str).cmp(&other.and_then(Value::as_str)),
-    }
+/// As Python shows a list.
+fn listed(texts: &[&String]) -> String {
+    format!("[{}]", texts.iter().map(|text| format!("'{text}'")).collect::<Vec<_>>().join(", "))
 }
 
 impl Condition {
+    /// As the store can serve it, if it can: with each value in the normal form of its kind.
+    fn indexed(&self, table: &Table) -> Option<(Column, Vec<String>)> {
+        let column = match &self.key {
+            None => self.attribute.index?,
+            Some(key) => (table.key_index)(self.attribute.name, key)?,
+        };
+        // an empty value means what is not there
+        if self.values.iter().any(String::is_empty) {
+            return None;
+        }
+        let normal =
+            |wanted: &String| match self.attribute.kind.parse(self.attribute.name, &Value::from(wanted.as_str())) {
+                Ok(Value::String(normal)) => normal,
+                Ok(Value::Bool(normal)) => normal.to_string(),
+                _ => wanted.clone(),
+            };
+        Some((column, self.values.iter().map(normal).collect()))
+    }
+
     fn holds(&self, object: &Object) -> bool {
         let Some(value) = object.get(self.attribute.name) else { return false };
         self.values.iter().any(|wanted| match &self.key {

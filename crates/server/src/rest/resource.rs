@@ -9,7 +9,7 @@ use super::RestState;
 use super::context::Context;
 use super::error::{ApiError, Result};
 use super::table::{Object, Table};
-use super::time;
+use super::{policy, time};
 
 /// What a resource adds to its table: its rules, and how its objects become the store's and back.
 ///
@@ -50,6 +50,16 @@ pub(crate) trait Resource: 'static {
 
     /// Each as the API shows it; attributes left out have their defaults.
     fn show(state: &RestState, stored: Vec<Self::Stored>) -> impl Future<Output = Result<Vec<Object>>> + Send;
+}
+
+/// The objects as the caller may see them.
+pub(crate) async fn show_all<R: Resource>(
+    state: &RestState,
+    context: &Context,
+    stored: Vec<R::Stored>,
+) -> Result<Vec<Object>> {
+    let shown = R::show(state, stored).await?.into_iter();
+    Ok(shown.map(|object| policy::hide(&R::TABLE, context, R::TABLE.complete(object))).collect())
 }
 
 /// Reads a parsed object as a typed one. The table has checked every value, so an error here is one that only the

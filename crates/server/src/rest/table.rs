@@ -33,8 +33,18 @@ pub(crate) struct Attribute {
     pub(crate) post: Post,
     pub(crate) put: bool,
     pub(crate) nullable: bool,
-    /// The store can look objects up by it.
+    /// The store can find and order objects by it.
     pub(crate) index: Option<Column>,
+    pub(crate) reserved: Reserved,
+}
+
+/// What of an attribute only an administrator may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reserved {
+    No,
+    ToSet,
+    /// And so to set.
+    ToSee,
 }
 
 /// What a creation may or must say.
@@ -61,7 +71,7 @@ pub(crate) enum Default {
 impl Attribute {
     /// Shown only.
     pub(crate) const fn read_only(name: &'static str, kind: Kind) -> Attribute {
-        Attribute { name, kind, post: Post::Never, put: false, nullable: true, index: None }
+        Attribute { name, kind, post: Post::Never, put: false, nullable: true, index: None, reserved: Reserved::No }
     }
 
     /// Must be given on creation, and stays.
@@ -85,6 +95,10 @@ impl Attribute {
 
     pub(crate) const fn indexed(self, column: Column) -> Attribute {
         Attribute { index: Some(column), ..self }
+    }
+
+    pub(crate) const fn reserved(self, reserved: Reserved) -> Attribute {
+        Attribute { reserved, ..self }
     }
 
     fn parse(&self, value: &Value) -> Result<Value> {
@@ -114,6 +128,11 @@ impl Table {
 
     pub(crate) fn attribute(&self, name: &str) -> Option<&Attribute> {
         self.attributes.iter().find(|attribute| attribute.name == name)
+    }
+
+    /// The error when there is no object of this id.
+    pub(crate) fn unknown(&self, id: &str) -> ApiError {
+        ApiError::not_found(self.not_found, (self.missing)(id))
     }
 
     /// What a creation says, every value parsed, every default filled in.
@@ -188,10 +207,13 @@ pub(crate) mod common {
 
     pub(crate) const ID: Attribute = Attribute::read_only("id", Kind::Uuid).indexed(Column::Id);
     pub(crate) const NAME: Attribute = Attribute::writable("name", Kind::Text(255), Default::Text(""));
-    pub(crate) const PROJECT_ID: Attribute = Attribute::create_only("project_id", Kind::Text(255), Default::Open);
-    pub(crate) const TENANT_ID: Attribute = Attribute::create_only("tenant_id", Kind::Text(255), Default::Open);
+    pub(crate) const PROJECT_ID: Attribute =
+        Attribute::create_only("project_id", Kind::Text(255), Default::Open).indexed(Column::ProjectId);
+    pub(crate) const TENANT_ID: Attribute =
+        Attribute::create_only("tenant_id", Kind::Text(255), Default::Open).indexed(Column::ProjectId);
     pub(crate) const DESCRIPTION: Attribute = Attribute::writable("description", Kind::Text(255), Default::Text(""));
-    pub(crate) const ADMIN_STATE_UP: Attribute = Attribute::writable("admin_state_up", Kind::Bool, Default::True);
+    pub(crate) const ADMIN_STATE_UP: Attribute =
+        Attribute::writable("admin_state_up", Kind::Bool, Default::True).indexed(Column::AdminStateUp);
     /// Set through a collection of their own ([`super::super::tags`]).
     pub(crate) const TAGS: Attribute = Attribute::read_only("tags", tags::TAGS);
     pub(crate) const CREATED_AT: Attribute = Attribute::read_only("created_at", Kind::Text(32));

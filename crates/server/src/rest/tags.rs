@@ -145,6 +145,10 @@ impl TagFilter {
         true
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        [&self.all, &self.any, &self.not_all, &self.not_any].iter().all(|tags| tags.is_empty())
+    }
+
     pub(crate) fn holds(&self, object: &Object) -> bool {
         let tags: Vec<&str> =
             object.get("tags").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();

@@ -65,9 +65,9 @@ async fn requests_that_no_resource_takes_are_refused() {
     server.refused(Method::PATCH, "/v2.0/networks", None, 405, "HTTPMethodNotAllowed").await;
     server.refused(Method::POST, "/v2.0/agents", Some(json!({"agent": {}})), 405, "HTTPMethodNotAllowed").await;
     server.refused(Method::GET, "/v2.0/networks?foo=bar", None, 400, "HTTPBadRequest").await;
-    server.refused(Method::GET, "/v2.0/networks?limit=-1", None, 400, "HTTPBadRequest").await;
-    server.refused(Method::GET, "/v2.0/networks?sort_key=foo", None, 400, "HTTPBadRequest").await;
-    server.refused(Method::GET, &format!("/v2.0/networks?marker={NOBODY}"), None, 404, "NetworkNotFound").await;
+    server.refused(Method::GET, "/v2.0/networks?limit=-1", None, 400, "BadRequest").await;
+    server.refused(Method::GET, "/v2.0/networks?sort_key=foo&sort_dir=asc", None, 400, "HTTPBadRequest").await;
+    server.refused(Method::GET, &format!("/v2.0/networks?limit=1&marker={NOBODY}"), None, 404, "NetworkNotFound").await;
     for (singular, kind) in [
         ("network", "NetworkNotFound"),
         ("subnet", "SubnetNotFound"),

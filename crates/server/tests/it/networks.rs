@@ -73,28 +73,30 @@ async fn lists_are_filtered_sorted_and_paged() {
 
     for (query, expected) in [
         ("name=a", vec![a]),
-        ("name=a&name=c&sort_key=name", vec![a, c]),
+        ("name=a&name=c&sort_key=name&sort_dir=asc", vec![a, c]),
         ("name=nobody", vec![]),
         ("shared=True", vec![c]),
         ("shared=false&admin_state_up=true", vec![a]),
         ("mtu=1000", vec![b]),
-        ("sort_key=name", vec![a, b, c]),
+        ("sort_key=name&sort_dir=asc", vec![a, b, c]),
         ("sort_key=name&sort_dir=desc", vec![c, b, a]),
-        ("sort_key=name&limit=2", vec![a, b]),
-        (&format!("sort_key=name&limit=2&marker={b}"), vec![c]),
-        (&format!("sort_key=name&marker={c}&page_reverse=True&limit=1"), vec![b]),
-        (&format!("id={a}&id={b}&sort_key=name"), vec![a, b]),
+        ("sort_key=name&sort_dir=asc&limit=2", vec![a, b]),
+        (&format!("sort_key=name&sort_dir=asc&limit=2&marker={b}"), vec![c]),
+        (&format!("sort_key=name&sort_dir=asc&marker={c}&page_reverse=True&limit=1"), vec![b]),
+        (&format!("id={a}&id={b}&sort_key=name&sort_dir=asc"), vec![a, b]),
         ("id=not-a-uuid", vec![]),
         ("ipv4_address_scope=&name=a", vec![a]),
     ] {
         assert_eq!(server.ids("networks", query).await, expected, "{query}");
     }
 
-    let page = server.get("/v2.0/networks?limit=2&sort_key=name&fields=name").await;
+    let page = server.get("/v2.0/networks?limit=2&sort_key=name&sort_dir=asc&fields=name").await;
     assert_eq!(page["networks"], json!([{"name": "a"}, {"name": "b"}]));
     let next = page["networks_links"][0]["href"].as_str().unwrap();
     let next = server.get(next.strip_prefix(&server.url).unwrap()).await;
-    assert_eq!(next, json!({"networks": [{"name": "c"}]}), "the last page has no link");
+    assert_eq!(next["networks"], json!([{"name": "c"}]));
+    let links: Vec<&Value> = next["networks_links"].as_array().unwrap().iter().map(|link| &link["rel"]).collect();
+    assert_eq!(links, ["previous"], "the last page has none after it");
 
     let shown = server.get(&format!("/v2.0/networks/{a}?fields=id&fields=name&fields=unknown")).await;
     assert_eq!(shown, json!({"network": {"id": a, "name": "a"}}));

@@ -231,7 +231,10 @@ async fn ports_are_found_by_what_they_have() {
         ("fixed_ips=ip_address=81.1.180.8".to_owned(), vec![&one]),
         (format!("fixed_ips=ip_address=81.1.180.8&fixed_ips=subnet_id={v4}"), vec![&one]),
         (format!("fixed_ips=subnet_id={v4}&name=two"), vec![&two]),
-        ("fixed_ips=ip_address=81.1.180.8&fixed_ips=ip_address=81.1.180.2&sort_key=name".to_owned(), vec![&one, &two]),
+        (
+            "fixed_ips=ip_address=81.1.180.8&fixed_ips=ip_address=81.1.180.2&sort_key=name&sort_dir=asc".to_owned(),
+            vec![&one, &two],
+        ),
         ("fixed_ips=ip_address=81.1.180.77".to_owned(), vec![]),
         ("fixed_ips=ip_address_substr=180.8".to_owned(), vec![&one]),
         (format!("network_id={network}&device_id=vm-1"), vec![&one]),
@@ -241,7 +244,7 @@ async fn ports_are_found_by_what_they_have() {
         ("binding%3Ahost_id=".to_owned(), vec![&two]),
         ("binding:host_id=compute9".to_owned(), vec![]),
         ("mac_address=02:00:00:00:00:0A".to_owned(), vec![&one]),
-        ("status=DOWN&sort_key=name".to_owned(), vec![&one, &two]),
+        ("status=DOWN&sort_key=name&sort_dir=asc".to_owned(), vec![&one, &two]),
         ("status=ACTIVE".to_owned(), vec![]),
     ] {
         assert_eq!(json!(server.ids("ports", &query).await), json!(expected), "{query}");
