@@ -19,6 +19,7 @@ mod ipv6_modes;
 mod kind;
 mod list;
 mod networks;
+mod openapi;
 mod policy;
 mod ports;
 mod query;
@@ -108,6 +109,7 @@ pub fn router(state: RestState) -> Router {
         .route("/", get(versions::root))
         .route("/v2.0", get(versions::v2))
         .route("/v2.0/", get(versions::v2))
+        .route("/openapi.json", get(openapi::serve))
         .nest("/v2.0", v2)
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)

@@ -22,7 +22,7 @@ use super::resource::{Resource, show_all};
 use super::table::Object;
 
 /// Objects in one piece.
-const PIECE: usize = 500;
+const PIECE: usize = 200;
 
 /// Answers a list.
 pub(crate) async fn answer<R: Resource>(

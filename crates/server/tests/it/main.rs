@@ -11,6 +11,7 @@ mod if_match;
 mod ipv6;
 mod lists;
 mod networks;
+mod openapi;
 mod openstack_client;
 mod ports;
 mod quotas;
