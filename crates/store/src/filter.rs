@@ -64,6 +64,9 @@ pub enum Column {
     MemberOf,
     /// Of security group rules.
     SecurityGroupId,
+    Direction,
+    Ethertype,
+    Protocol,
 }
 
 impl Filter {
@@ -181,6 +184,9 @@ impl Column {
             Column::DeviceOwner => "device_owner",
             Column::Mac => "mac",
             Column::SecurityGroupId => "security_group_id",
+            Column::Direction => "direction",
+            Column::Ethertype => "ethertype",
+            Column::Protocol => "protocol",
             Column::Host | Column::IpAddress | Column::SubnetId | Column::MemberOf => return None,
         })
     }
@@ -231,6 +237,9 @@ impl Column {
                 | Column::Status
                 | Column::DeviceId
                 | Column::DeviceOwner
+                | Column::Direction
+                | Column::Ethertype
+                | Column::Protocol
                 | Column::Host => {
                     list.push_bind(value.clone());
                 }

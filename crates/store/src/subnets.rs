@@ -64,8 +64,10 @@ impl Subnet {
     /// A gateway that a router's port has stays.
     async fn refuse_if_routed(&self, write: &mut Write<'_>) -> Result<()> {
         let Some(ip) = self.gateway_ip else { return Ok(()) };
-        let at_gateway =
-            Filter(vec![(Column::SubnetId, vec![self.id.to_string()]), (Column::IpAddress, vec![ip.to_string()])]);
+        let at_gateway = Filter {
+            conditions: vec![(Column::SubnetId, vec![self.id.to_string()]), (Column::IpAddress, vec![ip.to_string()])],
+            ..Filter::default()
+        };
         let ports: Vec<Port> = write.list(&at_gateway).await?;
         match ports.into_iter().find(|port| places::is_router(&port.device_owner)) {
             Some(port) => Err(Error::GatewayInUse { ip, port: port.id }),

@@ -176,7 +176,7 @@ impl From<store::Error> for ApiError {
                     "NetworkInUse",
                     format!(
                         "Unable to complete operation on network {network}. There are one or more ports still in use on \
-                         the network, id for these ports is: {ports}"
+                         the network, id for these ports is: {ports}."
                     ),
                 )
             }

@@ -10,3 +10,11 @@ DROP INDEX ports_name;
 CREATE INDEX networks_name ON networks (name, id);
 CREATE INDEX subnets_name ON subnets (name, id);
 CREATE INDEX ports_name ON ports (name, id);
+
+-- What rules can be ordered by; kept among their attributes. NULL, which means any, comes first.
+ALTER TABLE security_group_rules ADD COLUMN direction TEXT NOT NULL
+    GENERATED ALWAYS AS (COALESCE(json_extract(attributes, '$.direction'), '')) VIRTUAL;
+ALTER TABLE security_group_rules ADD COLUMN ethertype TEXT NOT NULL
+    GENERATED ALWAYS AS (COALESCE(json_extract(attributes, '$.ethertype'), '')) VIRTUAL;
+ALTER TABLE security_group_rules ADD COLUMN protocol TEXT NOT NULL
+    GENERATED ALWAYS AS (COALESCE(json_extract(attributes, '$.protocol'), '')) VIRTUAL;
