@@ -5,6 +5,7 @@
 
 #![allow(clippy::cast_precision_loss, reason = "figures are for people: three digits of them")]
 
+mod lists;
 mod machine;
 mod memory;
 mod plug;
@@ -63,7 +64,7 @@ enum What {
     Plug,
     /// The agent's memory
     Memory,
-    /// The server's memory, and ports created one at a time
+    /// The server's memory, ports created one at a time and in bulks, lists of many and of very many
     Rest,
 }
 
@@ -83,6 +84,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     let mut report = Report::new(Machine::look()?);
     if wants(What::Rest) {
         rest::measure(&site, args.creates, &mut report).await?;
+        lists::measure(&site, args.runs, &mut report).await?;
     }
     if wants(What::Snapshot) {
         snapshot::measure(&site, args.runs, &mut report).await?;

@@ -25,11 +25,8 @@ const BARE: usize = 500;
 
 pub(crate) async fn measure(site: &Site, creates: usize, report: &mut Report) -> anyhow::Result<()> {
     let directory = tempfile::tempdir_in(&site.directory)?;
-    let port = free_port()?;
-    let server = start(site, directory.path(), port)?;
-    let url = format!("http://127.0.0.1:{port}/v2.0");
-    let client = Client::builder().no_proxy().timeout(DEADLINE).build()?;
-    until_ready(&client, &url).await?;
+    let api = Api::start(site, directory.path()).await?;
+    let Api { client, url, server } = &api;
     let pid = server.id().context("the server has ended")?.try_into()?;
     let idle = resident(pid)?;
     report.add(Figure {
@@ -41,15 +38,15 @@ pub(crate) async fn measure(site: &Site, creates: usize, report: &mut Report) ->
         verdict: Verdict::of(idle <= MOST_IDLE),
     });
 
-    let network = create(&client, &url, "network", json!({})).await?["id"].clone();
+    let network = create(client, url, "network", json!({})).await?["id"].clone();
     let subnet = json!({ "network_id": network, "ip_version": 4, "cidr": "10.0.0.0/8" });
-    create(&client, &url, "subnet", subnet).await?;
+    create(client, url, "subnet", subnet).await?;
     let before = bare_commits(directory.path())?;
     let mut times = Samples::default();
     let started = Instant::now();
     for _ in 0..creates {
         let sent = Instant::now();
-        create(&client, &url, "port", json!({ "network_id": network })).await?;
+        create(client, url, "port", json!({ "network_id": network })).await?;
         times.add(sent.elapsed());
     }
     let rate = times.len() as f64 / started.elapsed().as_secs_f64();
@@ -73,24 +70,43 @@ pub(crate) async fn measure(site: &Site, creates: usize, report: &mut Report) ->
     Ok(())
 }
 
-/// It ends with this.
-fn start(site: &Site, directory: &Path, port: u16) -> anyhow::Result<Child> {
-    let at = directory.display();
-    let child = Command::new(&site.culvert)
-        .args(["server", "--config=/dev/null", "--log=warn"])
-        .arg(format!("--api-listen=127.0.0.1:{port}"))
-        .arg(format!("--agents-listen=127.0.0.1:{}", free_port()?))
-        .arg(format!("--database={at}/culvert.db"))
-        .arg(format!("--run-dir={at}"))
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()?;
-    Ok(child)
+/// A server and a client of its API. The server ends with this.
+#[derive(Debug)]
+pub(crate) struct Api {
+    pub(crate) client: Client,
+    /// Of the resources: `…/v2.0`.
+    pub(crate) url: String,
+    server: Child,
+}
+
+impl Api {
+    /// With the database of this directory.
+    pub(crate) async fn start(site: &Site, directory: &Path) -> anyhow::Result<Api> {
+        let (at, port) = (directory.display(), free_port()?);
+        let server = Command::new(&site.culvert)
+            .args(["server", "--config=/dev/null", "--log=warn"])
+            .arg(format!("--api-listen=127.0.0.1:{port}"))
+            .arg(format!("--agents-listen=127.0.0.1:{}", free_port()?))
+            .arg(format!("--database={at}/culvert.db"))
+            .arg(format!("--run-dir={at}"))
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()?;
+        let client = Client::builder().no_proxy().timeout(DEADLINE).build()?;
+        let url = format!("http://127.0.0.1:{port}/v2.0");
+        until_ready(&client, &url).await?;
+        Ok(Api { client, url, server })
+    }
+
+    /// Ends the server, so that its database is whole and nobody's.
+    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+        self.server.kill().await.context("cannot end the server")
+    }
 }
 
 async fn until_ready(client: &Client, url: &str) -> anyhow::Result<()> {
     let deadline = Instant::now() + DEADLINE;
-    while client.get(format!("{url}/networks")).send().await.is_err() {
+    while client.get(format!("{url}/extensions")).send().await.is_err() {
         if Instant::now() > deadline {
             bail!("the server does not answer");
         }
@@ -99,7 +115,7 @@ async fn until_ready(client: &Client, url: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn create(client: &Client, url: &str, kind: &str, attributes: Value) -> anyhow::Result<Value> {
+pub(crate) async fn create(client: &Client, url: &str, kind: &str, attributes: Value) -> anyhow::Result<Value> {
     let response = client.post(format!("{url}/{kind}s")).json(&json!({ kind: attributes })).send().await?;
     let mut answer: Value = response.error_for_status()?.json().await?;
     Ok(answer[kind].take())
