@@ -54,6 +54,11 @@ demo-down: ## Remove the demo's lab, whatever state it is in
 # Where cargo puts the release binary, wherever it is told to build.
 CULVERT = $${CARGO_TARGET_DIR:-target}/release/culvert
 
+.PHONY: soak
+soak: ## What runs longer, never needed for green: fuzzing, many cases of each property, the end-to-end tests again and again
+	scripts/install-deps soak
+	scripts/soak
+
 .PHONY: bench
 bench: ## Speed and memory beside references of the same run (needs root, and a machine with nothing else to do)
 	scripts/install-deps test

@@ -3,6 +3,8 @@ use thiserror::Error as ThisError;
 /// What can go wrong between agent and server.
 #[derive(Debug, ThisError)]
 pub enum Error {
+    #[error("the bytes are no message: agent and server may be of versions that do not fit")]
+    Bytes(#[source] prost::DecodeError),
     #[error("a message came without its {0}: agent and server may be of versions that do not fit")]
     Missing(&'static str),
     #[error("{field} of a message is not valid")]

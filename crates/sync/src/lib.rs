@@ -4,6 +4,7 @@
 //! [`server::serve`] and [`agent::connect`] carry messages over TCP and know nothing of their meaning.
 
 pub mod agent;
+mod codec;
 mod convert;
 mod error;
 pub mod messages;

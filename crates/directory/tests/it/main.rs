@@ -135,8 +135,6 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
-
     #[test]
     fn incremental_is_recomputed_and_clients_follow(events in vec(history::event(), 1..100)) {
         let mut world = World::new();

@@ -287,8 +287,6 @@ fn version() -> impl Strategy<Value = Version> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
-
     #[test]
     fn decoding_undoes_encoding(message in message(), version in version(), xid: u32) {
         let mut bytes = Vec::new();

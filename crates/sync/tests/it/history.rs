@@ -73,8 +73,6 @@ fn step(world: &mut World, event: &Event) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
-
     #[test]
     fn every_history_ends_with_the_right_entries_on_every_host(events in vec(event(), 1..250)) {
         let mut world = World::new();
