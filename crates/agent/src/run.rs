@@ -73,8 +73,14 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Erro
             let Ok(event) = events.try_recv() else { break };
             state.handle(event);
         }
-        for command in state.settle() {
-            outside.execute(command);
+        loop {
+            let commands = state.settle();
+            if commands.is_empty() {
+                break;
+            }
+            for command in commands {
+                outside.execute(command);
+            }
         }
     }
     info!("agent ends; flows and ports stay as they are");

@@ -98,13 +98,17 @@ impl HostState {
 
     /// Compares what should be with what is; returns what is to be done about the difference, in order.
     ///
-    /// Nothing is asked for twice: what is under way counts as outstanding until its outcome is handed in.
+    /// Nothing is asked for twice: what is under way counts as outstanding until its outcome is handed in. Call it until
+    /// it asks for nothing: what takes others long is asked for first, and they are at it while the rest is compared.
     pub fn settle(&mut self) -> Vec<Command> {
         loop {
             if self.database.is_current() {
                 self.settle_base();
                 self.settle_wiring();
                 self.settle_tunnels();
+            }
+            if !self.commands.is_empty() {
+                return std::mem::take(&mut self.commands);
             }
             self.settle_flows();
             // A VLAN that became free may be just what a port waits for.

@@ -23,7 +23,7 @@ use outbox::Outbox;
 use pending::Pending;
 
 pub use reconnect::{Change, keep_connected};
-pub use request::Outcome;
+pub use request::{Outcome, Sent};
 pub use target::Target;
 
 /// Time-outs and limits of a connection.

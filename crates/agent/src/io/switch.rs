@@ -1,6 +1,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
+use futures::stream::{FuturesOrdered, StreamExt as _};
 use model::Backoff;
 use openflow::connection::{Change, Connection, Options, Outcome, Target, keep_connected};
 use openflow::{Error, Flow, FlowFilter, FlowMod};
@@ -26,11 +28,12 @@ pub(crate) enum Order {
 
 /// Starts the task that keeps a connection to a bridge's management socket.
 pub(crate) fn start(bridge: Bridge, socket: PathBuf, events: mpsc::Sender<Event>) -> mpsc::UnboundedSender<Order> {
-    // The state has at most one order per bridge under way: this queue stays short.
+    // The state has few orders per bridge under way: this queue stays short.
     let (sender, orders) = mpsc::unbounded_channel();
     let backoff = Backoff::new(FIRST_RETRY, MOST_RETRY);
     let changes = keep_connected(Target::Unix(socket), Options::default(), backoff, rand::random);
-    tokio::spawn(Task { bridge, events, connection: None, session: 0 }.run(changes, orders));
+    let under_way = FuturesOrdered::new();
+    tokio::spawn(Task { bridge, events, connection: None, session: 0, under_way }.run(changes, orders));
     sender
 }
 
@@ -40,6 +43,8 @@ struct Task {
     connection: Option<Connection>,
     /// Counts connections.
     session: u64,
+    /// Batches on their way, in the order sent.
+    under_way: FuturesOrdered<BoxFuture<'static, Result<Vec<Refused>, Error>>>,
 }
 
 /// The state is gone.
@@ -57,6 +62,7 @@ impl Task {
                     Some(order) => self.on_order(order).await,
                     None => return,
                 },
+                Some(applied) = self.under_way.next() => self.on_applied(applied).await,
             };
             if done.is_err() {
                 return;
@@ -71,12 +77,10 @@ impl Task {
                 // An error here is the connection's, which says so by itself.
                 let bundles = connection.supports_bundles().await.unwrap_or(false);
                 self.connection = Some(connection);
+                self.under_way.clear();
                 self.say(Switch::Connected { session: self.session, features: Features { bundles } }).await
             }
-            Change::Lost(reason) => {
-                self.connection = None;
-                self.say(Switch::Lost { session: self.session, reason: reason.to_string() }).await
-            }
+            Change::Lost(reason) => self.give_up(&reason).await,
             Change::Event(_) => Ok(()),
         }
     }
@@ -84,24 +88,49 @@ impl Task {
     async fn on_order(&mut self, order: Order) -> Result<(), Over> {
         let (Order::Dump { session } | Order::Apply { session, .. }) = &order;
         let Some(connection) = self.connection.clone().filter(|_| *session == self.session) else { return Ok(()) };
-        let result = match order {
+        match order {
             Order::Dump { .. } => self.dump(&connection).await,
-            Order::Apply { flow_mods, together, .. } => apply(&connection, &flow_mods, together)
-                .await
-                .map(|refused| Switch::Applied { session: self.session, refused }),
-        };
-        match result {
-            Ok(event) => self.say(event).await,
-            // What is in is not known: give the connection up, and begin the next one with a dump.
-            Err(error) => {
-                self.connection = None;
-                self.say(Switch::Lost { session: self.session, reason: error.to_string() }).await
+            Order::Apply { flow_mods, together: true, .. } => {
+                self.under_way.push_back(Box::pin(bundle(connection, flow_mods)));
+                Ok(())
             }
+            Order::Apply { flow_mods, .. } => match connection.send_flow_mods(&flow_mods).await {
+                Ok(sent) => {
+                    self.under_way.push_back(Box::pin(async { sent.outcome().await.map(refused) }));
+                    Ok(())
+                }
+                Err(error) => self.give_up(&error).await,
+            },
+        }
+    }
+
+    async fn on_applied(&mut self, applied: Result<Vec<Refused>, Error>) -> Result<(), Over> {
+        match applied {
+            Ok(refused) => self.say(Switch::Applied { session: self.session, refused }).await,
+            Err(error) => self.give_up(&error).await,
+        }
+    }
+
+    /// What is in is not known: the next connection begins with a dump.
+    async fn give_up(&mut self, reason: &Error) -> Result<(), Over> {
+        self.connection = None;
+        self.under_way.clear();
+        self.say(Switch::Lost { session: self.session, reason: reason.to_string() }).await
+    }
+
+    /// What is on its way comes before it.
+    async fn dump(&mut self, connection: &Connection) -> Result<(), Over> {
+        while let Some(applied) = self.under_way.next().await {
+            self.on_applied(applied).await?;
+        }
+        match self.read(connection).await {
+            Ok(event) => self.say(event).await,
+            Err(error) => self.give_up(&error).await,
         }
     }
 
     /// Parts go to the state as they come, so that no more than a few wait here.
-    async fn dump(&self, connection: &Connection) -> Result<Switch, Error> {
+    async fn read(&mut self, connection: &Connection) -> Result<Switch, Error> {
         let session = self.session;
         let (parts, mut waiting) = mpsc::unbounded_channel::<Vec<Flow>>();
         let read = async {
@@ -129,22 +158,22 @@ impl Task {
         done.map(|()| Switch::Dumped { session })
     }
 
-    async fn say(&self, event: Switch) -> Result<(), Over> {
+    async fn say(&mut self, event: Switch) -> Result<(), Over> {
         self.events.send(Event::Switch(self.bridge, event)).await.map_err(|_| Over)
     }
 }
 
-/// Sends flow-mods and waits until the switch has them: as one bundle, or one after the other. Open vSwitch does what
-/// comes on one connection in order. If the bundle is refused all go plain, so that one bad flow holds up no other.
-async fn apply(connection: &Connection, flow_mods: &[FlowMod], together: bool) -> Result<Vec<Refused>, Error> {
-    if together && flow_mods.len() > 1 {
-        match connection.bundle(flow_mods).await {
+/// Sends flow-mods that take effect in one moment. If the bundle is refused all go plain, so that one bad flow holds up no
+/// other.
+async fn bundle(connection: Connection, flow_mods: Vec<FlowMod>) -> Result<Vec<Refused>, Error> {
+    if flow_mods.len() > 1 {
+        match connection.bundle(&flow_mods).await {
             Ok(outcome) if outcome.is_ok() => return Ok(Vec::new()),
             Ok(_) | Err(Error::Switch(_) | Error::Unsupported { .. }) => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(refused(connection.flow_mods(flow_mods).await?))
+    Ok(refused(connection.flow_mods(&flow_mods).await?))
 }
 
 fn refused(outcome: Outcome) -> Vec<Refused> {

@@ -1,16 +1,18 @@
 //! From the rows that may differ to flow-mods, in the order in which nothing breaks on the way.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use openflow::{FlowFilter, FlowMod, PortNo};
-use pipeline::{Bridge, Cookie, Kind, Op, PatchPorts, Row, Scope, State, plan};
+use pipeline::{Bridge, Change, Cookie, Kind, Op, PatchPorts, Row, Scope, State, plan};
 
 use super::HostState;
 use super::switch::Batch;
 use crate::events::{Command, Level};
 
-/// Flow-mods of one batch. Bounds what is held in memory; the rest goes into the next batch.
-const BATCH: usize = 4096;
+/// Flow-mods of one batch, and batches that the switch has not confirmed. Bounds what is held in memory, and keeps the
+/// switch busy while the next batch is made ready.
+const BATCH: usize = 1024;
+const MOST_UNDER_WAY: usize = 4;
 /// Flow-mods up to which a batch takes effect in one moment, as a bundle. A larger one would stop forwarding for too
 /// long (measured on OVS 3.1: 150 ms for 100,000) and is sent plain, stage by stage.
 const BUNDLE: usize = 500;
@@ -34,11 +36,10 @@ impl HostState {
     pub(super) fn settle_flows(&mut self) {
         if self.pipeline.is_dirty() {
             self.change += 1;
-            for row in self.pipeline.take_dirty() {
-                let switch = self.switch(row.bridge());
-                switch.refused.remove(&row);
-                switch.pending.insert(row);
-            }
+            let (integration, tunnel): (Vec<Row>, Vec<Row>) =
+                self.pipeline.take_dirty().into_iter().partition(|row| row.bridge() == Bridge::Integration);
+            self.integration.look_at(integration);
+            self.tunnel.look_at(tunnel);
         }
         if self.link.host_complete() {
             self.remove_strays();
@@ -81,7 +82,12 @@ impl HostState {
 
     fn apply(&mut self, bridge: Bridge) {
         let switch = self.switch(bridge);
-        if !switch.is_ready() || switch.under_way.is_some() {
+        if !switch.is_ready() || switch.under_way.len() == MOST_UNDER_WAY {
+            return;
+        }
+        // What is under way is followed only by the rest of its plan: the next one is compared with what is known to be in,
+        // and would overtake a bundle.
+        if !switch.under_way.is_empty() && (switch.planned.is_empty() || !switch.pending.is_empty()) {
             return;
         }
         if !switch.pending.is_empty() {
@@ -93,6 +99,10 @@ impl HostState {
         }
         let switch = self.switch(bridge);
         let ops: Vec<_> = switch.planned.drain(..switch.planned.len().min(BATCH)).collect();
+        if switch.planned.is_empty() {
+            // A large plan's memory is given back.
+            switch.planned = VecDeque::new();
+        }
         let mut flow_mods = Vec::with_capacity(ops.len());
         let mut sent = Vec::with_capacity(ops.len());
         for op in ops {
@@ -112,11 +122,16 @@ impl HostState {
             switch.confirmed
         };
         if flow_mods.is_empty() {
-            switch.confirmed = change;
+            if switch.under_way.is_empty() {
+                switch.confirmed = change;
+            }
             return;
         }
-        switch.under_way = Some(Batch { ops: sent, change });
-        let (session, together) = (switch.session(), switch.bundles() && flow_mods.len() <= BUNDLE);
+        let alone = switch.under_way.is_empty() && switch.planned.is_empty();
+        let plain = sent.len() == flow_mods.len() && sent.iter().all(is_news);
+        let together = switch.bundles() && alone && !plain && flow_mods.len() <= BUNDLE;
+        let session = switch.session();
+        switch.under_way.push_back(Batch { ops: sent, change });
         self.commands.push(Command::Apply { bridge, session, flow_mods, together });
     }
 
@@ -203,4 +218,10 @@ impl HostState {
         }
         self.foreign.clone_from(&self.facts.foreign);
     }
+}
+
+/// A port of another host that was not known: half of it breaks nothing, in the order of the stages. Plain, it is in with
+/// one answer of the switch; a bundle takes two.
+fn is_news(op: &Op) -> bool {
+    op.change == Change::Add && matches!(op.row, Row::Unicast { .. } | Row::Responder { .. })
 }

@@ -19,7 +19,8 @@ pub(super) struct Switch {
     pub(super) removals: Vec<FlowMod>,
     /// Rows found here that nobody wants, as far as is known: not to be removed before what they belong to is complete.
     pub(super) orphans: BTreeSet<Row>,
-    pub(super) under_way: Option<Batch>,
+    /// Oldest first: the switch answers in this order.
+    pub(super) under_way: VecDeque<Batch>,
     /// What was found here has been compared once with what is wanted.
     pub(super) compared: bool,
     /// All up to this change is in, confirmed by a barrier.
@@ -55,7 +56,7 @@ impl Switch {
             planned: VecDeque::new(),
             removals: Vec::new(),
             orphans: BTreeSet::new(),
-            under_way: None,
+            under_way: VecDeque::new(),
             compared: false,
             confirmed: 0,
             refused: BTreeSet::new(),
@@ -76,6 +77,19 @@ impl Switch {
         self.session
     }
 
+    /// These rows may differ now from what is installed.
+    pub(super) fn look_at(&mut self, rows: Vec<Row>) {
+        for row in &rows {
+            self.refused.remove(row);
+        }
+        if self.pending.is_empty() {
+            // Built at once, which is much cheaper than row by row.
+            self.pending = rows.into_iter().collect();
+        } else {
+            self.pending.extend(rows);
+        }
+    }
+
     /// Everything is to be read, and compared, anew.
     fn forget(&mut self, phase: Phase) {
         self.phase = phase;
@@ -83,7 +97,7 @@ impl Switch {
         self.planned.clear();
         self.removals.clear();
         self.orphans.clear();
-        self.under_way = None;
+        self.under_way.clear();
         self.compared = false;
         self.confirmed = 0;
     }
@@ -146,7 +160,7 @@ impl HostState {
     }
 
     fn on_applied(&mut self, bridge: Bridge, refused: &[Refused]) {
-        let Some(batch) = self.switch(bridge).under_way.take() else { return };
+        let Some(batch) = self.switch(bridge).under_way.pop_front() else { return };
         self.switch(bridge).confirmed = batch.change;
         let mut unsure = false;
         for Refused { index, reason, bad_action } in refused {

@@ -32,13 +32,37 @@ impl Outcome {
     }
 }
 
+/// A batch of flow-mods on its way.
+#[derive(Debug)]
+pub struct Sent {
+    connection: Connection,
+    barrier: usize,
+    answers: mpsc::UnboundedReceiver<Answer>,
+    outcome: Outcome,
+    _ticket: Ticket,
+}
+
+impl Sent {
+    /// Waits for the reply to the barrier that was sent last.
+    pub async fn outcome(mut self) -> Result<Outcome> {
+        self.connection.until(&mut self.answers, self.barrier, &mut self.outcome, "a barrier").await?;
+        self.outcome.failed.sort_by_key(|(index, _)| *index);
+        Ok(self.outcome)
+    }
+}
+
 impl Connection {
     /// Sends flow-mods and one barrier after them, and waits for its reply. All but those named as failed are in then.
     ///
     /// If the caller gives up waiting, an unknown part of them is in. Batches sent at the same time from several tasks
     /// may mix.
     pub async fn flow_mods(&self, flow_mods: &[FlowMod]) -> Result<Outcome> {
-        let (ticket, mut answers) = self.0.pending.few(flow_mods.len() + 1)?;
+        self.send_flow_mods(flow_mods).await?.outcome().await
+    }
+
+    /// As [`Connection::flow_mods`], but only until all are queued for the switch: so the next batch can follow at once.
+    pub async fn send_flow_mods(&self, flow_mods: &[FlowMod]) -> Result<Sent> {
+        let (ticket, answers) = self.0.pending.few(flow_mods.len() + 1)?;
         let mut outcome = Outcome::default();
         let mut writer = Writer::new(self, &ticket);
         for (index, flow_mod) in flow_mods.iter().enumerate() {
@@ -48,9 +72,7 @@ impl Connection {
         }
         writer.message(flow_mods.len(), &Message::BarrierRequest).await??;
         writer.finish().await?;
-        self.until(&mut answers, flow_mods.len(), &mut outcome, "a barrier").await?;
-        outcome.failed.sort_by_key(|(index, _)| *index);
-        Ok(outcome)
+        Ok(Sent { connection: self.clone(), barrier: flow_mods.len(), answers, outcome, _ticket: ticket })
     }
 
     /// All of the flow-mods or none of them, in their order: if any is named as failed, nothing has changed.
