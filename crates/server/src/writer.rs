@@ -22,8 +22,8 @@ struct Shared {
     wake_lazily: Notify,
 }
 
-/// How long a wish without urgency waits for others to go with.
-const LAZINESS: Duration = Duration::from_millis(10);
+/// How long a wish without urgency waits for others to go with: longer than a plugged port mostly takes to be wired.
+const LAZINESS: Duration = Duration::from_millis(100);
 
 /// What is to be recorded; of each port the newest.
 #[derive(Debug, Default)]

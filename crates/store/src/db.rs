@@ -52,9 +52,11 @@ pub(crate) async fn connect(path: &Path) -> Result<Pools> {
         // pages (16 MiB) that the log grows to before they go to the database file: seldom, because who commits then waits
         .pragma("wal_autocheckpoint", "4000")
         .busy_timeout(Duration::from_secs(10));
-    let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+    // not tested before use: a file does not hang up, and the test is one more trip to the connection's thread
+    let pool = || SqlitePoolOptions::new().test_before_acquire(false);
+    let writer = pool().max_connections(1).connect_with(options.clone()).await?;
     migrate(&writer).await?;
-    let readers = SqlitePoolOptions::new().max_connections(READERS).min_connections(0).connect_with(options).await?;
+    let readers = pool().max_connections(READERS).min_connections(0).connect_with(options).await?;
     Ok(Pools { writer, readers })
 }
 

@@ -1,5 +1,7 @@
 //! What the hub writes: bindings that a host made possible, which ports are wired, and what status follows.
 
+use std::collections::BTreeMap;
+
 use model::{Change, HostName, PortId, PortStatus};
 use sqlx::Row as _;
 
@@ -35,13 +37,15 @@ impl Store {
         self.write(move |write| {
             Box::pin(async move {
                 let mut stale = Vec::new();
+                let mut statuses: BTreeMap<PortId, PortStatus> = statuses.into_iter().collect();
                 for report in wired {
-                    if !set_wired(write, report).await? {
+                    let status = statuses.remove(&report.port);
+                    if !record(write, report.port, Some(report), status).await? {
                         stale.push(report);
                     }
                 }
                 for (port, status) in statuses {
-                    set_status(write, port, status).await?;
+                    record(write, port, None, Some(status)).await?;
                 }
                 Ok(stale)
             })
@@ -72,30 +76,39 @@ async fn bind_pending(write: &mut Write<'_>, host: &HostName) -> Result<Vec<Port
     Ok(bound)
 }
 
-/// False: the report is stale.
-async fn set_wired(write: &mut Write<'_>, report: WiredReport) -> Result<bool> {
-    let Some(port) = stored::find::<Port>(write.db(), report.port.0).await? else { return Ok(false) };
-    let possible = port.is_bound() && (port.admin_state_up || !report.wired);
-    if !possible || port.generation != report.generation {
-        return Ok(false);
+/// Takes both to a port at once, the report first. False: the report is stale; a status may hold all the same.
+async fn record(
+    write: &mut Write<'_>,
+    id: PortId,
+    report: Option<WiredReport>,
+    status: Option<PortStatus>,
+) -> Result<bool> {
+    let Some(before) = stored::find::<Port>(write.db(), id.0).await? else { return Ok(report.is_none()) };
+    let mut after = before.clone();
+    let accepted = report.is_none_or(|report| is_possible(&before, report));
+    if let Some(report) = report.filter(|_| accepted) {
+        after.wired = report.wired;
     }
-    if port.wired != report.wired {
-        save(write, &Port { wired: report.wired, ..port }).await?;
+    if let Some(status) = status.filter(|status| may_be(&after, *status)) {
+        after.status = status;
     }
-    Ok(true)
+    if (after.wired, after.status) != (before.wired, before.status) {
+        save(write, &after).await?;
+    }
+    Ok(accepted)
 }
 
-async fn set_status(write: &mut Write<'_>, id: PortId, status: PortStatus) -> Result<()> {
-    let Some(port) = stored::find::<Port>(write.db(), id.0).await? else { return Ok(()) };
-    let possible = match status {
+fn is_possible(port: &Port, report: WiredReport) -> bool {
+    port.is_bound() && (port.admin_state_up || !report.wired) && port.generation == report.generation
+}
+
+fn may_be(port: &Port, status: PortStatus) -> bool {
+    let up = port.admin_state_up && port.is_bound();
+    match status {
         PortStatus::Down => true,
-        PortStatus::Build => port.admin_state_up && port.is_bound(),
-        PortStatus::Active => port.admin_state_up && port.is_bound() && port.wired,
-    };
-    if possible && port.status != status {
-        save(write, &Port { status, ..port }).await?;
+        PortStatus::Build => up,
+        PortStatus::Active => up && port.wired,
     }
-    Ok(())
 }
 
 async fn save(write: &mut Write<'_>, port: &Port) -> Result<()> {
