@@ -23,7 +23,7 @@ struct Shared {
 }
 
 /// How long a wish without urgency waits for others to go with: longer than a plugged port mostly takes to be wired.
-const LAZINESS: Duration = Duration::from_millis(100);
+const LAZINESS: Duration = Duration::from_millis(50);
 
 /// What is to be recorded; of each port the newest.
 #[derive(Debug, Default)]

@@ -49,6 +49,7 @@ async fn ninth_network(name: &str, tunnel_type: TunnelType) {
     let ninth = overlay.port(&network, "vm9", "compute1", "81.1.180.8").await;
     let vm = overlay.plug_port(&ninth).await;
     until("the status has a problem", async || overlay.report_of(&ninth).await["problems"][0].is_object()).await;
+    overlay.until_status(&ninth, "BUILD").await;
     let report = overlay.report_of(&ninth).await;
     let reason = text(&report["problems"][0], "reason");
     assert!(reason.contains("no local VLAN is free: all 8 of the range 1-8 are in use"), "{reason}");
