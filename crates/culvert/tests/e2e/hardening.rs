@@ -192,14 +192,14 @@ async fn connections_beyond_the_bound_wait() {
 }
 
 /// A server process of a test's own, on an address of its own.
-struct Server {
-    process: Child,
+pub(crate) struct Server {
+    pub(crate) process: Child,
     address: SocketAddr,
-    directory: TempDir,
+    pub(crate) directory: TempDir,
 }
 
 impl Server {
-    async fn start(options: &[&str]) -> Server {
+    pub(crate) async fn start(options: &[&str]) -> Server {
         static LAST: AtomicU8 = AtomicU8::new(1);
         let pid = std::process::id().to_be_bytes();
         // each test process has addresses of its own in 127.0.0.0/8
@@ -226,7 +226,7 @@ impl Server {
         server
     }
 
-    async fn connect(&self) -> TcpStream {
+    pub(crate) async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
     }
 
@@ -246,7 +246,7 @@ impl Server {
     }
 
     /// Others are served.
-    async fn answers(&self) {
+    pub(crate) async fn answers(&self) {
         let answer = self.ask("GET /v2.0/networks?limit=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
         assert_eq!(status(&answer), 200);
     }
@@ -260,7 +260,7 @@ impl Server {
         assert!(peak > 1 << 20 && peak < BOUND, "the server took {} MiB", peak >> 20);
     }
 
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.directory.path().join("log")).unwrap()
     }
 }
@@ -273,7 +273,7 @@ impl Drop for Server {
 }
 
 /// The head of a creation of networks.
-fn post(framing: &str) -> String {
+pub(crate) fn post(framing: &str) -> String {
     format!(
         "POST /v2.0/networks HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n{framing}\r\n\r\n"
     )

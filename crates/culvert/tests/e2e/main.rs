@@ -30,6 +30,7 @@ mod refused;
 mod restart;
 mod scenario;
 mod side_by_side;
+mod signals;
 mod story;
 mod stream;
 mod support;

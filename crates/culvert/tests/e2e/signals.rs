@@ -1,0 +1,73 @@
+//! SIGTERM and SIGINT: the first ends server and agent cleanly, the second at once.
+
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::AsyncWriteExt;
+
+use crate::hardening::{Server, post};
+use crate::overlay::until;
+
+#[tokio::test]
+async fn the_first_signal_ends_a_server_cleanly() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut server = Server::start(&[]).await;
+        server.answers().await;
+        send(&server.process, signal);
+        assert_eq!(ended(&mut server.process).await.code(), Some(0), "{signal:?}: {}", server.log());
+        assert!(server.log().contains("server has ended"), "{}", server.log());
+        assert!(!server.directory.path().join("server.sock").exists(), "its admin socket is gone");
+    }
+}
+
+/// The control is in the first test: one signal and nothing open is a clean end.
+#[tokio::test]
+async fn the_second_signal_ends_a_server_at_once() {
+    let mut server = Server::start(&[]).await;
+    // a request that is not whole: the server lets it end, for a while
+    let mut open = server.connect().await;
+    open.write_all(post("Content-Length: 1000").as_bytes()).await.unwrap();
+    server.answers().await;
+    send(&server.process, Signal::TERM);
+    until("the server has heard the first signal", async || server.log().contains("a second signal")).await;
+    send(&server.process, Signal::TERM);
+    assert_eq!(ended(&mut server.process).await.code(), Some(128 + 15), "{}", server.log());
+    assert!(!server.log().contains("server has ended"), "{}", server.log());
+}
+
+/// An agent that waits for Open vSwitch and for its server, as it does at the host's start.
+#[tokio::test]
+async fn the_first_signal_ends_an_agent_cleanly() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name| directory.path().join(name);
+    let log = |path: &Path| std::fs::read_to_string(path).unwrap();
+    let mut agent = Command::new(env!("CARGO_BIN_EXE_culvert"))
+        .args(["agent", "--host", "compute1", "--local-ip", "10.0.1.31", "--server", "127.0.0.1:1"])
+        .arg("--ovsdb")
+        .arg(path("none.sock"))
+        .arg("--run-dir")
+        .arg(directory.path())
+        .stderr(Stdio::from(std::fs::File::create(path("log")).unwrap()))
+        .spawn()
+        .unwrap();
+    until("the agent has started", async || log(&path("log")).contains("starts")).await;
+    send(&agent, Signal::TERM);
+    assert_eq!(ended(&mut agent).await.code(), Some(0), "{}", log(&path("log")));
+    assert!(log(&path("log")).contains("flows and ports stay as they are"), "{}", log(&path("log")));
+}
+
+fn send(process: &Child, signal: Signal) {
+    kill_process(Pid::from_child(process), signal).unwrap();
+}
+
+async fn ended(process: &mut Child) -> ExitStatus {
+    let process = std::cell::RefCell::new(process);
+    let status = std::cell::Cell::new(None);
+    until("the process has ended", async || {
+        status.set(process.borrow_mut().try_wait().unwrap());
+        status.get().is_some()
+    })
+    .await;
+    status.get().unwrap()
+}
