@@ -3,7 +3,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use crate::topology::quiet_up;
-use crate::{Error, Host, Signal};
+use crate::{Error, Host, Process, Signal};
 
 /// The two processes of an Open vSwitch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,8 +76,7 @@ impl Host {
         }
         let socket = self.ovsdb_socket();
         let remote = format!("--remote=punix:{}", socket.display());
-        let args = [&database.display().to_string(), &remote, "--pidfile", "--no-chdir"];
-        let process = self.spawn(Daemon::OvsdbServer.as_str(), "ovsdb-server", args)?;
+        let process = self.spawn_daemon(Daemon::OvsdbServer, &[&database.display().to_string(), &remote])?;
         process.until("answered on its socket", READY, || UnixStream::connect(&socket).is_ok()).await
     }
 
@@ -98,7 +97,7 @@ impl Host {
 
     async fn start_vswitchd(&self) -> Result<(), Error> {
         let database = format!("unix:{}", self.ovsdb_socket().display());
-        let process = self.spawn(Daemon::Vswitchd.as_str(), "ovs-vswitchd", [&database, "--pidfile", "--no-chdir"])?;
+        let process = self.spawn_daemon(Daemon::Vswitchd, &[&database])?;
         // Neither the bridge's device nor its socket's file says so: both outlive an ovs-vswitchd that was killed.
         let socket = self.rundir.join("br-ul.mgmt");
         process.until("made br-ul", READY, || UnixStream::connect(&socket).is_ok()).await?;
@@ -116,5 +115,12 @@ impl Host {
         }
         tracing::debug!("{}: OVS is ready", self.name());
         Ok(())
+    }
+
+    /// At the priority that `ovs-ctl`, and so every distribution's service, gives both daemons. Where that is not permitted
+    /// `nice` says so in the log and goes on.
+    fn spawn_daemon(&self, daemon: Daemon, args: &[&str]) -> Result<Process, Error> {
+        let command = ["-n", "-10", daemon.as_str(), "--pidfile", "--no-chdir"];
+        self.spawn(daemon.as_str(), "nice", command.iter().chain(args))
     }
 }
