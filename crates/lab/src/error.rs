@@ -56,6 +56,8 @@ pub enum Error {
     Answer { request: String, answer: String },
     #[error("a task inside a namespace of the lab broke off")]
     Inside,
+    #[error("cannot {doing} for probes: is the address on the node, and does nothing else use its UDP port 9?")]
+    Probe { doing: &'static str, source: io::Error },
     #[error("cannot {doing} {}", path.display())]
     Io { doing: &'static str, path: PathBuf, source: io::Error },
     #[error("cannot run {command}")]
@@ -65,6 +67,10 @@ pub enum Error {
 }
 
 impl Error {
+    pub(crate) fn probe(doing: &'static str) -> impl FnOnce(io::Error) -> Error {
+        move |source| Error::Probe { doing, source }
+    }
+
     /// For `map_err`: an I/O error with what was being done to which path.
     pub(crate) fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Error {
         let path = path.into();

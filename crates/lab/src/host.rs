@@ -37,6 +37,12 @@ impl Host {
         Host { node, spec: host.clone(), peers, rundir, culvert: lab.culvert.clone() }
     }
 
+    /// The same host, whose agent is another binary.
+    #[must_use]
+    pub fn with_culvert(self, binary: &Path) -> Host {
+        Host { culvert: binary.to_owned(), ..self }
+    }
+
     /// The tunnel endpoint's address.
     pub fn endpoint(&self) -> Ipv4Addr {
         self.spec.endpoint

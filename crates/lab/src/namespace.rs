@@ -65,7 +65,7 @@ impl Inside {
 }
 
 /// Moves this thread alone; the rest of the process stays where it is (setns(2)).
-fn enter_thread(path: &Path) -> io::Result<()> {
+pub(crate) fn enter_thread(path: &Path) -> io::Result<()> {
     let namespace = File::open(path)?;
     Ok(move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?)
 }

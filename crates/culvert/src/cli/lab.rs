@@ -1,5 +1,6 @@
 //! `culvert lab`: hosts on this machine to try things on.
 
+mod probe;
 mod run;
 mod show;
 
@@ -109,6 +110,16 @@ The interface gets tag 4095, so it is in no network until its port is wired.")]
         #[arg(long, short, default_value_t = 3)]
         count: u32,
     },
+
+    /// Probe between VMs and hosts at a fixed pace; what is lost, late, doubled, reordered, and the longest gap, by pair
+    #[command(after_help = "\
+Examples:
+  culvert lab probe                    between all VMs, while you break something elsewhere
+  culvert lab probe vm1 vm2 --seconds 60 -o json
+  culvert lab probe compute1 network   over the underlay
+
+Packets that the prober could not send in time are counted as unsent, not as lost. Exit status 1 if any was lost.")]
+    Probe(probe::Probe),
 }
 
 #[derive(Debug, clap::Args)]
@@ -161,6 +172,7 @@ impl Args {
                 let command = ["ping", "-n", "-i", "0.2", "-W", "1", "-c", &count.to_string(), &to.to_string()];
                 return run_in(&lab, from, &command.map(str::to_owned)).await;
             }
+            Verb::Probe(ref probe) => return probe.run(&self.open()?).await,
         }
         Ok(ExitCode::SUCCESS)
     }
