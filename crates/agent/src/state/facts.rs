@@ -11,6 +11,9 @@ use uuid::Uuid;
 /// Where OVSDB's port numbers end: from here on they are reserved (`OFPP_MAX` of OpenFlow 1.0, which OVSDB shows).
 const RESERVED_PORTS: i64 = 0xff00;
 
+/// `Interface.ofport` of an interface that vswitchd could not make (ovs-vswitchd.conf.db(5)).
+const NO_DEVICE: i64 = -1;
+
 /// Patch port on the integration bridge, and its peer on the tunnel bridge, as Neutron names them.
 pub(crate) const PATCH_TUN: &str = "patch-tun";
 pub(crate) const PATCH_INT: &str = "patch-int";
@@ -23,6 +26,9 @@ pub(crate) struct Facts {
     pub(crate) plugged: BTreeMap<String, Plugged>,
     /// Ports that carry an interface id which another port carries too: isolated, all but the newest.
     pub(crate) doubles: Vec<Plugged>,
+    /// Ports that carry an interface id and have no device (any more): isolated, for a device may come that is plugged
+    /// there when the tag is another network's.
+    pub(crate) without_device: Vec<Plugged>,
     /// Ports of others on the integration bridge.
     pub(crate) foreign: BTreeSet<PortNo>,
     /// Tags that ports of others use.
@@ -43,7 +49,7 @@ pub(crate) struct Bridges {
 pub(crate) struct Plugged {
     pub(crate) port: Uuid,
     pub(crate) name: String,
-    /// `None`: vswitchd has not made it yet, or cannot.
+    /// `None`: vswitchd has not made it yet.
     pub(crate) ofport: Option<PortNo>,
     pub(crate) row: Port,
 }
@@ -82,7 +88,11 @@ impl Facts {
             if let Some((id, interface)) = owned {
                 let plugged =
                     Plugged { port, name: row.name.clone(), ofport: port_number(interface), row: row.clone() };
-                self.add_plugged(id, plugged);
+                if interface.ofport == Some(NO_DEVICE) {
+                    self.without_device.push(plugged);
+                } else {
+                    self.add_plugged(id, plugged);
+                }
             } else if row.name != bridge.name {
                 self.add_other(replica, port, row);
             }
@@ -141,7 +151,7 @@ impl Facts {
 
     /// Every tag in use on the integration bridge.
     pub(crate) fn tags(&self) -> impl Iterator<Item = u16> {
-        let plugged = self.plugged.values().chain(&self.doubles).filter_map(Plugged::tag);
+        let plugged = self.plugged.values().chain(&self.doubles).chain(&self.without_device).filter_map(Plugged::tag);
         plugged.chain(self.foreign_tags.iter().copied())
     }
 

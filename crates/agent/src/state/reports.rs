@@ -126,12 +126,10 @@ impl HostState {
         let there = |id: &&String| self.facts.plugged.contains_key(*id);
         let gone: Vec<_> = self.reports.present.iter().filter(|id| !there(id)).cloned().collect();
         let new: Vec<_> = self.facts.plugged.keys().filter(|id| !self.reports.present.contains(*id)).cloned().collect();
-        if inventory {
-            // What was unplugged while nobody listened: its order is void.
-            self.orders.retain(|id, _| self.facts.plugged.contains_key(id));
-        }
-        for id in &gone {
-            self.orders.remove(id);
+        if self.link.is_welcomed() {
+            for id in &gone {
+                self.orders.remove(id);
+            }
         }
         let interface = |id: &String| Interface {
             id: id.clone(),

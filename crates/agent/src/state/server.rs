@@ -16,6 +16,8 @@ pub(super) struct Link {
     held: Held,
     identity: Identity,
     pub(super) stream: Stream,
+    /// The server has answered on this stream, so it hears what it is told.
+    welcomed: bool,
     /// Since the agent started the server has once said all networks that this host has.
     host_complete: bool,
     /// Networks of which all entries are known. They stay known while the server is gone.
@@ -46,6 +48,7 @@ impl Link {
             held: Held::default(),
             identity: Identity { config: config.clone(), boot_id },
             stream: Stream::Down,
+            welcomed: false,
             host_complete: false,
             complete: BTreeSet::new(),
             endpoints_complete: false,
@@ -89,6 +92,10 @@ impl Link {
         self.stream != Stream::Down
     }
 
+    pub(super) fn is_welcomed(&self) -> bool {
+        self.welcomed
+    }
+
     pub(super) fn host_complete(&self) -> bool {
         self.host_complete
     }
@@ -103,16 +110,26 @@ impl HostState {
         match event {
             events::Server::Opening => {
                 self.link.stream = Stream::Opened;
+                self.link.welcomed = false;
                 self.reports.start_over();
                 let hello = self.link.hello(self.pipeline.modes().arp_responder());
                 self.send(hello);
             }
-            events::Server::Lost => self.link.stream = Stream::Down,
+            events::Server::Lost => {
+                self.link.stream = Stream::Down;
+                self.link.welcomed = false;
+            }
             events::Server::Message(message) => self.on_message(message),
         }
     }
 
     fn on_message(&mut self, message: ToAgent) {
+        if matches!(message, ToAgent::Welcome(_)) {
+            self.link.welcomed = true;
+            // What was unplugged while nobody listened: its order is void now, and not before. A server that did not answer
+            // cannot give another, and what is plugged again without one is wired as it was.
+            self.orders.retain(|id, _| self.facts.plugged.contains_key(id));
+        }
         match self.link.held.receive(message) {
             Ok(received) => {
                 received.replies.into_iter().for_each(|reply| self.send(reply));

@@ -1,5 +1,6 @@
 mod adoption;
 mod facts;
+mod failures;
 mod switch;
 mod tunnels;
 mod vlans;

@@ -186,18 +186,22 @@ impl HostState {
         }
         let mut ports = Vec::new();
         let mut operations = Vec::new();
-        let mut doubles = Vec::new();
-        let goals = self.wiring.goals.iter().filter_map(|(id, goal)| Some((self.facts.plugged.get(id)?, Some(goal))));
-        for (plugged, goal) in goals.chain(self.facts.doubles.iter().map(|double| (double, None))) {
+        let mut isolated = Vec::new();
+        let goals =
+            self.wiring.goals.iter().filter_map(|(id, goal)| Some((self.facts.plugged.get(id)?, Some(goal), "")));
+        let double = "carries the interface id of another port too";
+        let doubles = self.facts.doubles.iter().map(|plugged| (plugged, None, double));
+        let without_device = self.facts.without_device.iter().map(|plugged| (plugged, None, "has no device"));
+        for (plugged, goal, why) in goals.chain(doubles).chain(without_device) {
             let write = self.tag_operations(plugged, goal);
             if !write.is_empty() {
                 operations.extend(write);
                 ports.push(plugged.port);
-                doubles.extend(goal.is_none().then(|| plugged.name.clone()));
+                isolated.extend(goal.is_none().then(|| format!("{} {why}: it is isolated", plugged.name)));
             }
         }
-        for name in doubles {
-            self.say(Level::Warn, format!("{name} carries the interface id of another port too: it is isolated"));
+        for text in isolated {
+            self.say(Level::Warn, text);
         }
         if ports.is_empty() {
             return;

@@ -247,6 +247,16 @@ impl World {
         self.run();
     }
 
+    /// The interface's device goes, or comes back, and its row stays.
+    pub(super) fn set_device(&mut self, name: &str, there: bool) {
+        let uuid = self.find("Interface", name);
+        let number = if there { i64::from(u32::try_from(uuid.as_u128()).unwrap()) } else { -1 };
+        let row = self.tables.get_mut("Interface").unwrap().get_mut(&uuid).unwrap();
+        row.insert("ofport".into(), number.into());
+        self.update();
+        self.run();
+    }
+
     pub(super) fn tag(&self, name: &str) -> Option<i64> {
         match self.tables["Port"][&self.find("Port", name)].get("tag")? {
             Datum::Atom(Atom::Integer(tag)) => Some(*tag),
