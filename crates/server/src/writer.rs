@@ -82,8 +82,8 @@ impl Writer {
                 () = self.woken() => false,
                 () = shutdown.cancelled() => true,
             };
-            let batch = self.take();
-            match write(&store, &batch).await {
+            let mut batch = self.take();
+            match write(&store, &mut batch).await {
                 Ok(()) => backoff.reset(),
                 Err(error) => {
                     error!(error = &error as &dyn std::error::Error, "cannot record the state of ports");
@@ -135,13 +135,8 @@ impl Writer {
     }
 }
 
-async fn write(store: &Store, batch: &Wishes) -> Result<(), store::Error> {
-    for host in &batch.bind {
-        let bound = store.bind_pending(host.clone()).await?;
-        if !bound.is_empty() {
-            info!(%host, ports = bound.len(), "bound ports that waited for this host");
-        }
-    }
+/// Leaves in the batch what is to be tried again. What makes ports ACTIVE comes first, and nothing holds it up.
+async fn write(store: &Store, batch: &mut Wishes) -> Result<(), store::Error> {
     let wired: Vec<WiredReport> = batch.wired.values().copied().collect();
     let statuses: Vec<(PortId, PortStatus)> = batch.statuses.iter().map(|(port, status)| (*port, *status)).collect();
     if !wired.is_empty() || !statuses.is_empty() {
@@ -149,11 +144,25 @@ async fn write(store: &Store, batch: &Wishes) -> Result<(), store::Error> {
             // Ports may be bound anew, or deleted, while the report is on its way.
             warn!(port = %stale.port, generation = %stale.generation, wired = stale.wired, "refused a stale report");
         }
+        batch.wired.clear();
+        batch.statuses.clear();
     }
     if !batch.heartbeats.is_empty() {
         store.heartbeat(batch.heartbeats.iter().cloned().collect()).await?;
+        batch.heartbeats.clear();
     }
-    Ok(())
+    let mut failed = Ok(());
+    for host in std::mem::take(&mut batch.bind) {
+        match store.bind_pending(host.clone()).await {
+            Ok(bound) if bound.is_empty() => {}
+            Ok(bound) => info!(%host, ports = bound.len(), "bound ports that waited for this host"),
+            Err(error) => {
+                batch.bind.insert(host);
+                failed = Err(error);
+            }
+        }
+    }
+    failed
 }
 
 #[cfg(test)]
