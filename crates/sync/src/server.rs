@@ -1,5 +1,6 @@
 //! The server's side: one [`Session`] per agent (pure), and the listener that carries their messages.
 
+mod beginning;
 mod cursor;
 mod effects;
 mod interfaces;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use futures::stream::{self, Stream};
+use futures::stream::{self, Stream, TryStreamExt};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
@@ -12,6 +12,7 @@ use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::beginning::Beginning;
 use super::{CONNECTION_WINDOW, HELLO_TIMEOUT, KEEPALIVE, MOST_MESSAGE_BYTES, STREAM_WINDOW};
 use crate::convert::UnknownKind;
 use crate::messages::{Hello, ToAgent, ToServer};
@@ -89,6 +90,8 @@ pub async fn serve(
     events: mpsc::Sender<Event>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let incoming = incoming.map_ok(|stream| Beginning::new(stream, HELLO_TIMEOUT));
     let service = SyncServer::new(Shell { events, opened: AtomicU64::new(0) });
     Server::builder()
         .initial_connection_window_size(CONNECTION_WINDOW)
@@ -98,7 +101,7 @@ pub async fn serve(
         .http2_keepalive_timeout(Some(KEEPALIVE))
         .max_concurrent_streams(8)
         .add_service(service.max_decoding_message_size(MOST_MESSAGE_BYTES))
-        .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), shutdown)
+        .serve_with_incoming_shutdown(incoming, shutdown)
         .await
         .map_err(Error::Serve)
 }
