@@ -23,6 +23,7 @@ mod yaml;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tokio::runtime::{Builder, Runtime};
 
 /// A control plane for L2 overlay networks on Open vSwitch.
 #[derive(Debug, Parser)]
@@ -68,6 +69,16 @@ enum Verb {
 }
 
 impl Cli {
+    /// What the verb runs on.
+    pub(crate) fn runtime(&self) -> std::io::Result<Runtime> {
+        let mut builder = match self.verb {
+            // One state and what feeds it: more threads would only wake each other, and each keeps freed memory of its own.
+            Verb::Agent(_) => Builder::new_current_thread(),
+            _ => Builder::new_multi_thread(),
+        };
+        builder.enable_all().build()
+    }
+
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         match self.verb {
             Verb::Server(args) => args.run().await,

@@ -11,9 +11,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    match cli::Cli::parse().run().await {
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let done = cli.runtime().map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(cli.run()));
+    match done {
         Ok(code) => code,
         Err(error) => cli::exit::report(&error),
     }
