@@ -1,9 +1,14 @@
-use std::collections::{BTreeMap, BTreeSet};
+mod endpoints;
+
+use std::collections::BTreeSet;
+use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr};
 
 use hashbrown::HashTable;
 use model::{Entry, Mac, PortId};
 use slab::Slab;
+
+use endpoints::{EndpointId, Endpoints};
 
 /// The FDB entries of one network, found by port, by MAC and by IPv4 address.
 ///
@@ -13,17 +18,17 @@ use slab::Slab;
 pub(crate) struct Entries {
     slots: Slab<Slot>,
     by_port: HashTable<u32>,
-    by_mac: BTreeSet<(Mac, u32)>,
+    by_mac: HashTable<u32>,
     by_ip: BTreeSet<(Ipv4Addr, u32)>,
-    /// How many entries name an endpoint: as long as one does, it wants BUM traffic of the network.
-    endpoints: BTreeMap<IpAddr, u32>,
+    /// As long as an entry names one, it wants BUM traffic of the network.
+    endpoints: Endpoints,
 }
 
 #[derive(Debug)]
 struct Slot {
     port: PortId,
     mac: Mac,
-    endpoint: IpAddr,
+    endpoint: EndpointId,
     ips: Ips,
 }
 
@@ -63,11 +68,11 @@ impl Entries {
     }
 
     pub(crate) fn get(&self, port: PortId) -> Option<Entry> {
-        self.slot_of(port).and_then(|number| self.slots.get(number as usize)).map(Slot::to_entry)
+        self.slot_of(port).and_then(|number| self.entry(self.slots.get(number as usize)?))
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = Entry> {
-        self.slots.iter().map(|(_, slot)| slot.to_entry())
+        self.slots.iter().filter_map(|(_, slot)| self.entry(slot))
     }
 
     /// The MACs, each with its IPv4 addresses, of the entries behind such endpoints, in no particular order.
@@ -75,23 +80,25 @@ impl Entries {
         &self,
         endpoints: impl Fn(IpAddr) -> bool,
     ) -> impl Iterator<Item = (Mac, impl Iterator<Item = Ipv4Addr>)> {
-        let slots = self.slots.iter().filter(move |(_, slot)| endpoints(slot.endpoint));
+        let slots =
+            self.slots.iter().filter(move |(_, slot)| self.endpoints.get(slot.endpoint).is_some_and(&endpoints));
         slots.map(|(_, slot)| (slot.mac, slot.ips.v4()))
     }
 
     /// Adds the entry in the place of the port's last one, which is returned.
     pub(crate) fn insert(&mut self, entry: &Entry) -> Option<Entry> {
         let before = self.remove(entry.port);
-        let slot = Slot { port: entry.port, mac: entry.mac, endpoint: entry.endpoint, ips: Ips::new(&entry.ips) };
+        let endpoint = self.endpoints.name(entry.endpoint);
+        let slot = Slot { port: entry.port, mac: entry.mac, endpoint, ips: Ips::new(&entry.ips) };
         // More than 2³² entries of a network do not fit any host's memory.
         #[allow(clippy::cast_possible_truncation)]
         let number = self.slots.insert(slot) as u32;
         let slots = &self.slots;
-        let hash_of = |number: &u32| slots.get(*number as usize).map_or(0, |slot| hash(slot.port));
-        self.by_port.insert_unique(hash(entry.port), number, hash_of);
-        self.by_mac.insert((entry.mac, number));
+        let port_of = |number: &u32| slots.get(*number as usize).map_or(0, |slot| hash(slot.port));
+        let mac_of = |number: &u32| slots.get(*number as usize).map_or(0, |slot| hash(slot.mac));
+        self.by_port.insert_unique(hash(entry.port), number, port_of);
+        self.by_mac.insert_unique(hash(entry.mac), number, mac_of);
         self.by_ip.extend(v4(&entry.ips).map(|ip| (ip, number)));
-        *self.endpoints.entry(entry.endpoint).or_default() += 1;
         before
     }
 
@@ -99,35 +106,36 @@ impl Entries {
         let slots = &self.slots;
         let is_port = |number: &u32| slots.get(*number as usize).is_some_and(|slot| slot.port == port);
         let (number, _) = self.by_port.find_entry(hash(port), is_port).ok()?.remove();
-        let entry = self.slots.try_remove(number as usize)?.to_entry();
-        self.by_mac.remove(&(entry.mac, number));
+        let slot = self.slots.try_remove(number as usize)?;
+        let entry = self.entry(&slot)?;
+        if let Ok(named) = self.by_mac.find_entry(hash(slot.mac), |other| *other == number) {
+            named.remove();
+        }
         for ip in v4(&entry.ips) {
             self.by_ip.remove(&(ip, number));
         }
-        if let Some(count) = self.endpoints.get_mut(&entry.endpoint) {
-            *count -= 1;
-            if *count == 0 {
-                self.endpoints.remove(&entry.endpoint);
-            }
-        }
+        self.endpoints.unname(slot.endpoint);
         Some(entry)
     }
 
     /// The endpoint behind which a MAC is. A set has no order: of several ports with this MAC the one with the highest
     /// id counts, on every host and after every restart the same.
     pub(crate) fn endpoint_of(&self, mac: Mac) -> Option<IpAddr> {
-        self.chosen(self.by_mac.range((mac, 0)..=(mac, u32::MAX)).map(|(_, number)| *number)).map(|slot| slot.endpoint)
+        let slots = self.by_mac.iter_hash(hash(mac)).filter_map(|number| self.slots.get(*number as usize));
+        self.endpoints.get(chosen(slots.filter(|slot| slot.mac == mac))?.endpoint)
     }
 
     /// The MAC that answers for an IP, and the endpoint that frames for it go to; of several ports with this IP the one
     /// with the highest id counts.
     pub(crate) fn answer_for(&self, ip: Ipv4Addr) -> Option<(Mac, IpAddr)> {
-        let slot = self.chosen(self.by_ip.range((ip, 0)..=(ip, u32::MAX)).map(|(_, number)| *number))?;
-        Some((slot.mac, slot.endpoint))
+        let numbers = self.by_ip.range((ip, 0)..=(ip, u32::MAX)).map(|(_, number)| *number);
+        let slot = chosen(numbers.filter_map(|number| self.slots.get(number as usize)))?;
+        Some((slot.mac, self.endpoints.get(slot.endpoint)?))
     }
 
+    /// In no particular order.
     pub(crate) fn macs(&self) -> impl Iterator<Item = Mac> {
-        self.by_mac.iter().map(|(mac, _)| *mac)
+        self.slots.iter().map(|(_, slot)| slot.mac)
     }
 
     pub(crate) fn ips(&self) -> impl Iterator<Item = Ipv4Addr> {
@@ -136,27 +144,26 @@ impl Entries {
 
     /// Every endpoint that an entry names, lowest address first.
     pub(crate) fn endpoints(&self) -> impl Iterator<Item = IpAddr> {
-        self.endpoints.keys().copied()
+        self.endpoints.all()
     }
 
     pub(crate) fn has_endpoint(&self, endpoint: IpAddr) -> bool {
-        self.endpoints.contains_key(&endpoint)
-    }
-
-    fn chosen(&self, numbers: impl Iterator<Item = u32>) -> Option<&Slot> {
-        numbers.filter_map(|number| self.slots.get(number as usize)).max_by_key(|slot| slot.port)
+        self.endpoints.contains(endpoint)
     }
 
     fn slot_of(&self, port: PortId) -> Option<u32> {
         let is_port = |number: &u32| self.slots.get(*number as usize).is_some_and(|slot| slot.port == port);
         self.by_port.find(hash(port), is_port).copied()
     }
+
+    fn entry(&self, slot: &Slot) -> Option<Entry> {
+        let endpoint = self.endpoints.get(slot.endpoint)?;
+        Some(Entry { port: slot.port, mac: slot.mac, ips: slot.ips.all(), endpoint })
+    }
 }
 
-impl Slot {
-    fn to_entry(&self) -> Entry {
-        Entry { port: self.port, mac: self.mac, ips: self.ips.all(), endpoint: self.endpoint }
-    }
+fn chosen<'s>(slots: impl Iterator<Item = &'s Slot>) -> Option<&'s Slot> {
+    slots.max_by_key(|slot| slot.port)
 }
 
 /// The IPv4 addresses that the responder can answer for.
@@ -167,10 +174,10 @@ pub(crate) fn v4(ips: &[IpAddr]) -> impl Iterator<Item = Ipv4Addr> {
     })
 }
 
-/// Port ids are random or chosen by the server; a good mixer is all that is wanted.
-fn hash(port: PortId) -> u64 {
+/// Ids and MACs are random or chosen by the server; a good mixer is all that is wanted.
+fn hash(key: impl Hash) -> u64 {
     use std::hash::BuildHasher;
-    rustc_hash::FxBuildHasher.hash_one(port)
+    rustc_hash::FxBuildHasher.hash_one(key)
 }
 
 #[cfg(test)]
@@ -215,6 +222,6 @@ mod tests {
         assert_eq!(entries.answer_for([1, 1, 1, 1].into()), None);
         assert!(!entries.has_endpoint(first.endpoint) && entries.has_endpoint(second.endpoint));
         assert_eq!(entries.iter().collect::<Vec<_>>(), [second]);
-        assert_eq!(size_of::<Slot>(), 56);
+        assert_eq!((size_of::<Slot>(), size_of::<Option<Slot>>()), (48, 48));
     }
 }
