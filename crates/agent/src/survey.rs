@@ -1,6 +1,6 @@
 //! What the agent would do with what a host's Open vSwitch has, before it does it. Pure.
 //!
-//! The same eyes as the agent's ([`Facts`], [`Ownership`]), so that what is said here is what happens.
+//! The same eyes as the agent's (`Facts`, [`Ownership`]), so that what is said here is what happens.
 
 use std::collections::BTreeMap;
 
