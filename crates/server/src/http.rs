@@ -86,9 +86,13 @@ async fn serve_connection(stream: TcpStream, router: Router, timeout: Duration, 
         begun = tokio::time::timeout(timeout, first_byte(&stream)) => begun,
         () = stop.cancelled() => return,
     };
-    if !matches!(begun, Ok(Ok(()))) {
-        return;
+    if matches!(begun, Ok(Ok(()))) {
+        // boxed: a silent connection does not have what one that speaks takes
+        Box::pin(speak_http(stream, router, timeout, stop)).await;
     }
+}
+
+async fn speak_http(stream: TcpStream, router: Router, timeout: Duration, stop: CancellationToken) {
     let router = TowerToHyperService::new(router);
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let answer = router.call(request.map(Body::new));
