@@ -233,11 +233,13 @@ impl HostState {
                 return operations;
             }
             Some(Goal::Isolated { .. }) | None => {
-                if !plugged.is_dead() {
-                    transaction.set_tag(replica, plugged.port, Some(DEAD_VLAN));
-                }
                 let keys = ["net_uuid", "network_type", "segmentation_id", "tag"].map(|key| (key, None));
                 transaction.set_port_config(replica, plugged.port, keys);
+                let mut operations = transaction.into_operations();
+                if !plugged.is_dead() {
+                    operations.push(make_dead(plugged.port));
+                }
+                return operations;
             }
         }
         transaction.into_operations()
@@ -290,7 +292,16 @@ impl Goal {
     }
 }
 
-/// A stock agent parks a dead port as a trunk of VLAN 4095; the tag counts only once it is none any more.
+/// As a stock agent parks a port: a trunk of VLAN 4095 only, which takes no untagged frame. The tag alone would not do
+/// while the port is still admitted: as an access port it would talk to all others that are dead.
+fn make_dead(port: Uuid) -> Operation {
+    let dead = i64::from(DEAD_VLAN);
+    let row = [("tag", dead.into()), ("vlan_mode", "trunk".into()), ("trunks", [dead].into_iter().collect())];
+    let row = row.map(|(column, value): (_, Datum)| (column.to_owned(), value)).into();
+    Operation::Update { table: "Port".to_owned(), conditions: vec![Condition::row(port)], row }
+}
+
+/// Such a port's tag counts only once it is a trunk no more.
 fn make_access(port: Uuid) -> Operation {
     let row = [("vlan_mode".to_owned(), Datum::Set(Vec::new())), ("trunks".to_owned(), Datum::Set(Vec::new()))];
     Operation::Update { table: "Port".to_owned(), conditions: vec![Condition::row(port)], row: row.into() }
