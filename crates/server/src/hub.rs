@@ -32,6 +32,7 @@ use tracing::warn;
 use crate::hosts::Hosts;
 use crate::writer::Writer;
 use crate::{Error, Settings};
+pub use alive::Heard;
 use directory::Limits;
 pub use events::{Command, Event, Now};
 use questions::Questions;
@@ -78,7 +79,9 @@ pub(crate) async fn start(
     let limits = Limits { tombstones: settings.tombstones };
     let bounds = Bounds { limits, propagation: settings.propagation_bound(), alive: settings.alive_bound() };
     let mut state = State::new(&all, store.epoch(), bounds, hosts, writer.clone());
-    state.heard_of_before(&store.list(&Filter::default()).await?, microseconds_since_1970(), Duration::ZERO);
+    let hosts_before: Vec<store::Host> = store.list(&Filter::default()).await?;
+    let heard = hosts_before.into_iter().map(Heard::from);
+    state.heard_of_before(heard, microseconds_since_1970(), Duration::ZERO);
     let (events_in, events) = mpsc::channel(EVENTS);
     let (asks_in, asks) = mpsc::channel(ASKS);
     let mut heartbeat = tokio::time::interval(settings.alive_bound());
@@ -194,6 +197,12 @@ impl Task {
             // The hub has ended: nobody needs it.
             let _ = anew.send(followed).await;
         });
+    }
+}
+
+impl From<store::Host> for Heard {
+    fn from(host: store::Host) -> Self {
+        Heard { host: host.name, tunnel_types: host.tunnel_types, at: host.heartbeat_at }
     }
 }
 

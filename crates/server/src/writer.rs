@@ -63,13 +63,18 @@ impl Writer {
         self.wish(|pending| pending.bind.insert(host));
     }
 
-    pub(crate) fn heartbeats(&self, hosts: impl IntoIterator<Item = HostName>) {
+    pub fn heartbeats(&self, hosts: impl IntoIterator<Item = HostName>) {
         self.wish(|pending| pending.heartbeats.extend(hosts));
     }
 
     /// All that waits; it waits no longer.
     pub fn take(&self) -> Wishes {
         std::mem::take(&mut *self.pending())
+    }
+
+    pub fn has_wishes(&self) -> bool {
+        let Wishes { wired, statuses, bind, heartbeats } = &*self.pending();
+        !(wired.is_empty() && statuses.is_empty() && bind.is_empty() && heartbeats.is_empty())
     }
 
     /// Writes until the token is cancelled, then what still waits, once.

@@ -8,6 +8,15 @@ use tracing::info;
 use super::events::Now;
 use crate::hosts::{HostState, Hosts};
 
+/// When a host was last heard of, as the store recorded it.
+#[derive(Debug, Clone)]
+pub struct Heard {
+    pub host: HostName,
+    pub tunnel_types: Vec<TunnelType>,
+    /// Microseconds since 1970.
+    pub at: i64,
+}
+
 /// Keeps the view that REST reads.
 #[derive(Debug)]
 pub(crate) struct Alive {
@@ -24,12 +33,14 @@ impl Alive {
 
     /// At the server's start: hosts that the last server heard of a moment ago get the bound to come back, so that a
     /// restart does not make the binding of a new port fail. `clock`: microseconds since 1970.
-    pub(crate) fn heard_of_before(&mut self, hosts: &[store::Host], clock: i64, now: Now) {
+    pub(crate) fn heard_of_before(&mut self, hosts: impl IntoIterator<Item = Heard>, clock: i64, now: Now) {
         // Heartbeats are written once in each bound.
         let recent = i64::try_from(self.bound.as_micros()).unwrap_or(i64::MAX).saturating_mul(2);
-        for host in hosts.iter().filter(|host| clock.saturating_sub(host.heartbeat_at) < recent) {
-            self.connected(&host.name, host.tunnel_types.clone());
-            self.disconnected(&host.name, now);
+        for Heard { host, tunnel_types, at } in hosts {
+            if clock.saturating_sub(at) < recent {
+                self.connected(&host, tunnel_types);
+                self.disconnected(&host, now);
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use sync::server::Closing;
 use tracing::{debug, info};
 
 use super::admit::Applicants;
-use super::alive::Alive;
+use super::alive::{Alive, Heard};
 use super::events::{Command, Event, Now};
 use super::life::Life;
 use super::problems::Problems;
@@ -59,8 +59,8 @@ impl State {
         }
     }
 
-    /// A host that the last server heard of a moment ago counts as alive for the bound.
-    pub fn heard_of_before(&mut self, hosts: &[store::Host], clock: i64, now: Now) {
+    /// A host that the last server heard of a moment ago counts as alive for the bound. `clock`: microseconds since 1970.
+    pub fn heard_of_before(&mut self, hosts: impl IntoIterator<Item = Heard>, clock: i64, now: Now) {
         self.alive.heard_of_before(hosts, clock, now);
     }
 
