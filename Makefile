@@ -59,6 +59,17 @@ soak: ## What runs longer, never needed for green: fuzzing, many cases of each p
 	scripts/install-deps soak
 	scripts/soak
 
+SEEDS ?= 500
+STEPS ?= 400
+
+.PHONY: sim
+sim: ## Seeded simulation of many hosts: SEEDS=500 STEPS=400
+	cargo run --quiet --package sim -- --seeds $(SEEDS) --steps $(STEPS)
+
+.PHONY: sim-defects
+sim-defects: ## Deliberate mistakes in the simulation, and what finds each
+	cargo run --quiet --package sim -- --seeds $(SEEDS) --steps $(STEPS) defects
+
 .PHONY: bench
 bench: ## Speed and memory beside references of the same run (needs root, and a machine with nothing else to do)
 	scripts/install-deps test

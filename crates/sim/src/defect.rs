@@ -1,0 +1,180 @@
+//! Deliberate mistakes, to see that the judge finds them.
+//!
+//! Each is made where parts meet: a message or an order is lost, changed, or answered too early, so that the parts behave
+//! as if they had the mistake in them, and no part has a switch for it.
+
+use agent::events::Switch;
+use model::{PortId, Revision};
+use openflow::{Flow, FlowMod, Instruction};
+use sync::messages::{HostComplete, Interfaces, ToAgent, ToServer};
+
+/// A mistake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Defect {
+    /// Snapshots have no end.
+    DropComplete,
+    /// A delta is lost, and the stream goes on.
+    LoseDelta,
+    /// A removal takes the rows of its addresses away, whoever they belong to now.
+    EditByMessage,
+    /// An announcement goes where questions go.
+    AnswerAnnouncement,
+    /// A freed VLAN counts as unused while its rows are still there.
+    ForgetLearned,
+    /// A VLAN counts as unused, and a port as wired, while `ovs-vswitchd` has yet to set the tag.
+    TrustTheDatabase,
+    /// Before the inventory an empty one is sent.
+    EmptyInventory,
+    /// A tunnel port counts as there as soon as it is asked for.
+    FloodBeforeTunnel,
+    /// The server goes by what it sent to a host before, not by what the host says that it holds.
+    CountPorts,
+    /// The beginning of a stream is taken for all of it.
+    RemoveBeforeComplete,
+    /// Flows count as in when they are sent.
+    AckBeforeBarrier,
+    /// A report counts whatever binding it is about.
+    StaleGeneration,
+    /// Ports of a host whose stream breaks count as unplugged.
+    LostAgentLostPorts,
+    /// ACTIVE does not wait for other hosts.
+    ActiveAtOnce,
+    /// What is old goes before what is new is in.
+    BreakBeforeMake,
+    /// An agent that starts clears its bridge.
+    ClearAtStart,
+    /// Orders for interfaces are lost.
+    LoseOrder,
+}
+
+impl Defect {
+    pub const ALL: [Defect; 17] = [
+        Defect::DropComplete,
+        Defect::LoseDelta,
+        Defect::EditByMessage,
+        Defect::AnswerAnnouncement,
+        Defect::ForgetLearned,
+        Defect::TrustTheDatabase,
+        Defect::EmptyInventory,
+        Defect::FloodBeforeTunnel,
+        Defect::CountPorts,
+        Defect::RemoveBeforeComplete,
+        Defect::AckBeforeBarrier,
+        Defect::StaleGeneration,
+        Defect::LostAgentLostPorts,
+        Defect::ActiveAtOnce,
+        Defect::BreakBeforeMake,
+        Defect::ClearAtStart,
+        Defect::LoseOrder,
+    ];
+
+    /// Those that the test's budget of seeds is known to find; the others are sought by `sim defects`.
+    pub const FOUND: [Defect; 8] = [
+        Defect::DropComplete,
+        Defect::LoseDelta,
+        Defect::TrustTheDatabase,
+        Defect::EmptyInventory,
+        Defect::CountPorts,
+        Defect::RemoveBeforeComplete,
+        Defect::ClearAtStart,
+        Defect::LoseOrder,
+    ];
+
+    /// In words.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Defect::DropComplete => "the `complete` marker is dropped",
+            Defect::LoseDelta => "one delta in three is lost",
+            Defect::EditByMessage => "rows are edited by the message that removes, not derived",
+            Defect::AnswerAnnouncement => "announcements go to the responder",
+            Defect::ForgetLearned => "what was learned for a VLAN outlives it: the VLAN is reused at once",
+            Defect::TrustTheDatabase => "a local VLAN is reused, and a port wired, before vswitchd has set the tag",
+            Defect::EmptyInventory => "an empty inventory is taken for ports that are gone",
+            Defect::FloodBeforeTunnel => "flood list and wiring do not wait for the tunnel port",
+            Defect::CountPorts => "\"first port\" by count: a host that forgot is sent only what is new",
+            Defect::RemoveBeforeComplete => "what is not listed yet is removed before `complete`",
+            Defect::AckBeforeBarrier => "flows are acknowledged before the barrier",
+            Defect::StaleGeneration => "a report under an old binding generation is believed",
+            Defect::LostAgentLostPorts => "a stream that breaks withdraws the host's ports",
+            Defect::ActiveAtOnce => "ACTIVE waits for nobody",
+            Defect::BreakBeforeMake => "old rows go before new ones are in",
+            Defect::ClearAtStart => "an agent that starts clears br-tun",
+            Defect::LoseOrder => "one order in three is lost",
+        }
+    }
+
+    pub(crate) fn is(self, other: Option<Defect>) -> bool {
+        other == Some(self)
+    }
+}
+
+/// What the agent gets in place of a message. `nth` counts messages.
+pub(crate) fn to_agent(defect: Option<Defect>, nth: u64, message: ToAgent) -> Vec<ToAgent> {
+    let lost = nth.is_multiple_of(3);
+    match (defect, &message) {
+        (Some(Defect::DropComplete), ToAgent::Complete(_)) => Vec::new(),
+        (Some(Defect::LoseDelta), ToAgent::Delta(_)) | (Some(Defect::LoseOrder), ToAgent::Orders(_)) if lost => {
+            Vec::new()
+        }
+        (Some(Defect::RemoveBeforeComplete), ToAgent::Welcome(_)) => {
+            let nothing = HostComplete { revision: Revision::ZERO, networks: Vec::new() };
+            vec![message, ToAgent::HostComplete(nothing)]
+        }
+        _ => vec![message],
+    }
+}
+
+/// What the server gets in place of a message. `generation`: of a port, as the store has it.
+pub(crate) fn to_server(
+    defect: Option<Defect>,
+    message: ToServer,
+    generation: impl Fn(PortId) -> Option<model::Generation>,
+) -> Vec<ToServer> {
+    match (defect, message) {
+        (Some(Defect::EmptyInventory), ToServer::Interfaces(all)) if all.inventory => {
+            let nothing = Interfaces { inventory: true, present: Vec::new(), gone: Vec::new() };
+            vec![ToServer::Interfaces(nothing), ToServer::Interfaces(Interfaces { inventory: false, ..all })]
+        }
+        (Some(Defect::StaleGeneration), ToServer::Report(mut report)) => {
+            report.generation = generation(report.port).unwrap_or(report.generation);
+            vec![ToServer::Report(report)]
+        }
+        (_, message) => vec![message],
+    }
+}
+
+/// What the bridge gets in place of a flow-mod.
+pub(crate) fn to_switch(defect: Option<Defect>, mut flow_mod: FlowMod) -> Option<FlowMod> {
+    let (table, priority) = (flow_mod.flow.table, flow_mod.flow.priority);
+    let adds = flow_mod.command == openflow::Command::Add;
+    match defect {
+        // The row that catches what is no question goes on to the responder.
+        Some(Defect::AnswerAnnouncement) if adds && table == 18 && priority == 0 => {
+            flow_mod.flow.instructions = vec![Instruction::GotoTable(21)];
+        }
+        Some(Defect::ForgetLearned) if !adds && table == 20 && priority <= 1 => return None,
+        _ => {}
+    }
+    Some(flow_mod)
+}
+
+/// A flow as an agent reads it back: as it was sent.
+pub(crate) fn as_sent(defect: Option<Defect>, mut flow: Flow) -> Flow {
+    if Defect::AnswerAnnouncement.is(defect) && flow.table == 18 && flow.priority == 0 {
+        flow.instructions = vec![Instruction::GotoTable(22)];
+    }
+    flow
+}
+
+/// What an agent is told at once of flow-mods that it has just sent.
+pub(crate) fn answer_at_once(defect: Option<Defect>, session: u64) -> Option<Switch> {
+    Defect::AckBeforeBarrier.is(defect).then(|| Switch::Applied { session, refused: Vec::new() })
+}
+
+/// The rows of `br-tun` that hold an address: as a message that removes a port might have it.
+pub(crate) fn holds_address(flow: &Flow, mac: u64, ip: u32) -> bool {
+    let value = |field| flow.matching.get(field).map(|masked| masked.value);
+    let unicast = flow.table == 20 && flow.priority == 2 && value(openflow::Field::EthDst) == Some(mac.into());
+    let answer = flow.table == 21 && flow.priority == 1 && value(openflow::Field::ArpTpa) == Some(ip.into());
+    unicast || answer
+}

@@ -1,0 +1,114 @@
+//! Who does what next: drawn from the seed.
+
+use crate::judge::Facts;
+use crate::rng::Rng;
+use crate::step::{Side, Step};
+use crate::world::World;
+
+/// Draws steps. How much of what is on its way arrives before something else happens differs from run to run.
+#[derive(Debug)]
+pub struct Script {
+    rng: Rng,
+    /// One in so many steps comes from outside.
+    calm: usize,
+    /// Faults among those: one in so many.
+    faults: usize,
+    /// A part of a host for which nothing arrives for a while.
+    stalled: Option<(u8, Part)>,
+}
+
+/// Where a host's messages wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Stream,
+    Database,
+    Switch,
+}
+
+/// One in so many steps something else is stalled, or nothing.
+const STALL: usize = 60;
+
+impl Script {
+    pub fn new(mut rng: Rng) -> Self {
+        let calm = [2, 4, 8, 16, 40][rng.below(5)];
+        let faults = [3, 6, 20][rng.below(3)];
+        Script { rng, calm, faults, stalled: None }
+    }
+
+    pub fn draw(&mut self, world: &World) -> Step {
+        if self.rng.chance(STALL) {
+            let part = [Part::Stream, Part::Stream, Part::Database, Part::Switch][self.rng.below(4)];
+            let host = self.rng.slot(world.setup().hosts);
+            self.stalled = Some((host, part)).filter(|_| !self.rng.chance(3));
+        }
+        let mut possible = world.possible();
+        possible.retain(|step| self.stalled.is_none() || part_of(*step) != self.stalled);
+        if possible.is_empty() || self.rng.chance(self.calm) {
+            return self.outside(world);
+        }
+        possible[self.rng.below(possible.len())]
+    }
+
+    fn outside(&mut self, world: &World) -> Step {
+        if self.rng.chance(self.faults) {
+            return self.fault(world);
+        }
+        let facts = world.facts();
+        let setup = facts.setup;
+        let (host, port) = (self.rng.slot(setup.hosts), self.rng.slot(setup.ports));
+        let network = self.rng.slot(setup.networks);
+        match self.rng.below(100) {
+            0..=5 => Step::CreateNetwork { network },
+            6 => Step::DeleteNetwork { network },
+            7..=24 => Step::CreatePort { port, network, host: Some(host).filter(|_| !self.rng.chance(8)) },
+            25..=29 => Step::DeletePort { port },
+            30..=41 => Step::Bind { port, host: Some(host).filter(|_| !self.rng.chance(10)) },
+            42..=46 => Step::SetUp { port, up: !self.rng.chance(2) },
+            47..=50 => Step::Readdress { port },
+            51..=74 => Step::Plug { host: self.likely(facts, port, host), port },
+            75..=81 => Step::Unplug { host: self.likely(facts, port, host), port },
+            82..=88 => Step::Announce { host: self.likely(facts, port, host), port },
+            89..=94 => Step::Talk { from: port, to: self.rng.slot(setup.ports) },
+            95..=98 => Step::Quiet,
+            _ => Step::RestartAll { agents: !self.rng.chance(3), server: self.rng.chance(2) },
+        }
+    }
+
+    fn fault(&mut self, world: &World) -> Step {
+        let host = self.rng.slot(world.setup().hosts);
+        let bridge = Side::ALL[self.rng.below(2)];
+        let kept = self.rng.slot(4);
+        match self.rng.below(17) {
+            0..=2 => Step::Cut { host, kept },
+            3 => Step::Dial { host },
+            4 => Step::ServerDies,
+            5 => Step::FollowAnew,
+            6 => Step::StoreFails,
+            7 | 8 => Step::StoreHeals,
+            9 => Step::SwitchLost { host, bridge },
+            10..=12 => Step::AgentDies { host, kept },
+            13 => Step::VswitchdRestarts { host },
+            14 => Step::OvsdbRestarts { host },
+            15 => Step::Retry { host },
+            _ => Step::Wait { seconds: [1, 4, 6, 11, 301][self.rng.below(5)] },
+        }
+    }
+
+    /// The host where the port is bound, mostly.
+    fn likely(&mut self, facts: &Facts, port: u8, other: u8) -> u8 {
+        let bound = facts.ports.get(&port).and_then(|port| port.host);
+        bound.filter(|_| !self.rng.chance(5)).unwrap_or(other)
+    }
+}
+
+/// Where a message of a host arrives by this step.
+fn part_of(step: Step) -> Option<(u8, Part)> {
+    match step {
+        Step::ToServer { host, .. } | Step::Room { host } | Step::ToAgent { host } => Some((host, Part::Stream)),
+        Step::Transact { host } | Step::FromDatabase { host } | Step::Reconfigure { host } => {
+            Some((host, Part::Database))
+        }
+        Step::Flows { host, .. } | Step::FromSwitch { host, .. } => Some((host, Part::Switch)),
+        _ => None,
+    }
+}
