@@ -37,6 +37,9 @@ pub(crate) async fn make(lab: &Lab) -> Result<(), Error> {
         let mut in_host = vec![veth("ul", 1, &ul, &switch), veth("mg", 2, &mg, &switch)];
         in_host.push(format!("address add {}/24 dev mg", host.management()));
         in_host.extend(quiet_up("mg"));
+        // The kernel has an address of this network on br-ul, and would answer for it here too, with this device's MAC: who
+        // believed that would send to a MAC that no tunnel ends at.
+        in_host.push("link set ul arp off".to_owned());
         in_host.extend(quiet_up("ul"));
         host.ip(&in_host).await?;
         plain_checksums(&host, "ul").await?;

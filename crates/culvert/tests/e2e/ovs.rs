@@ -18,6 +18,19 @@ async fn a_killed_vswitchd_comes_back_with_the_endpoint() {
     assert!(one.start(Daemon::Vswitchd).await.is_err(), "there is one already");
 }
 
+/// The kernel of a host has the link under the endpoint's bridge as a device too. It must not answer there as well: a switch
+/// would send a tunnel's packets to whichever MAC address it heard last.
+#[tokio::test]
+async fn an_endpoint_answers_arp_with_one_address() {
+    let lab = TestLab::of_two("endpoint").await;
+    let (one, two) = (lab.host("compute1").unwrap(), lab.host("compute2").unwrap());
+    let capture = one.capture_underlay("arp[6:2] = 2").await.unwrap();
+    one.arping("br-ul", two.endpoint().into(), 2).await.unwrap();
+    let answers: Vec<_> = capture.stop().await.unwrap().iter().map(|frame| frame.bytes[6..12].to_vec()).collect();
+    assert!(answers.len() >= 2, "{answers:?}");
+    assert!(answers.iter().all(|from| *from == [2, 0, 10, 0, 1, 39]), "{answers:?}");
+}
+
 #[tokio::test]
 async fn a_restarted_ovsdb_server_keeps_the_database() {
     let lab = TestLab::of_two("ovsdb").await;
