@@ -28,7 +28,8 @@ const START: &str = "
     ovs-vswitchd --detach --pidfile -vconsole:off -vsyslog:off
     # The datapath is the one in userspace, whose tunnels need the host's address on a bridge of the same Open vSwitch.
     ovs-vsctl add-br br-ul -- set bridge br-ul datapath_type=netdev -- add-port br-ul ul0
-    ip link set ul0 up
+    # The kernel has the host's address too, and must not answer for it with the MAC of this link: no tunnel ends there.
+    ip link set ul0 arp off up
 ";
 
 impl Machine {
