@@ -82,3 +82,12 @@ bench-record: ## The same, written to docs/benchmarks.md
 	cargo build --release --package culvert --package bench
 	mkdir -p docs
 	$${CARGO_TARGET_DIR:-target}/release/bench --record docs/benchmarks.md
+
+.PHONY: reliability
+reliability: ## The failure table's figures on this machine, written to docs/reliability.md (needs root)
+	scripts/install-deps test
+	rm -rf $(figures) && mkdir -p $(figures)
+	CULVERT_RELIABILITY_DIR=$(figures) cargo test --package culvert --test e2e -- --test-threads 1 chaos
+	cargo run --quiet -p xtask -- reliability $(figures)
+
+figures = $${CARGO_TARGET_DIR:-$(CURDIR)/target}/reliability

@@ -1,5 +1,12 @@
-//! Chores of the project. `cargo run -p xtask --features proto -- proto [--check]` writes, or compares, the code that is
-//! generated from `crates/sync/proto/sync.proto`. It is checked in, so that a build needs none of the generator's crates.
+//! Chores of the project.
+//!
+//! `cargo run -p xtask -- reliability DIR` writes figures that `make reliability` measured into `docs/reliability.md`.
+//! `cargo run -p xtask --features proto -- proto [--check]` writes, or compares, the code that is generated from
+//! `crates/sync/proto/sync.proto`. It is checked in, so that a build needs none of the generator's crates.
+
+mod reliability;
+
+use std::path::Path;
 
 use anyhow::{Result, bail};
 
@@ -8,7 +15,8 @@ fn main() -> Result<()> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["proto"] => proto::write(),
         ["proto", "--check"] => proto::check(),
-        _ => bail!("usage: cargo run -p xtask --features proto -- proto [--check]"),
+        ["reliability", directory] => reliability::write(Path::new(directory)),
+        _ => bail!("usage: cargo run -p xtask --features proto -- proto [--check] | reliability DIR"),
     }
 }
 

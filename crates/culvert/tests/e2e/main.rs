@@ -6,6 +6,7 @@ mod addresses;
 mod arp;
 mod base;
 mod by_hand;
+mod chaos;
 mod command_line;
 mod docs;
 mod expect;

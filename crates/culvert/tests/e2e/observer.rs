@@ -43,15 +43,35 @@ impl Observed {
 
     /// Starts the agent, as the lab starts agents but for the sockets.
     pub(crate) fn start_agent(&self) {
+        self.start_agent_with(&self.host, &[]);
+    }
+
+    /// Starts another binary as the agent.
+    pub(crate) fn start_agent_from(&self, binary: &Path) {
+        self.start_agent_with(&self.host.clone().with_culvert(binary), &[]);
+    }
+
+    /// Starts the agent with more arguments.
+    pub(crate) fn start_agent_with(&self, host: &Host, more: &[String]) {
         let dir = self.dir.path().display();
         let sockets = ["ovsdb", "ovs-rundir", "run-dir"].into_iter().zip(["/db.sock", "", ""]);
-        let agents = sockets.map(|(option, path)| format!("--{option}={dir}{path}")).collect();
-        self.host.start_control_agent(&ControlSpec { agents, ..ControlSpec::default() }).unwrap();
+        let sockets = sockets.map(|(option, path)| format!("--{option}={dir}{path}"));
+        let agents = sockets.chain(more.iter().cloned()).collect();
+        host.start_control_agent(&ControlSpec { agents, ..ControlSpec::default() }).unwrap();
+    }
+
+    /// Asks the agent to end (SIGTERM), as a service that is restarted.
+    pub(crate) async fn stop_agent(&self) {
+        self.agent().stop().await.unwrap();
+    }
+
+    pub(crate) fn agent(&self) -> Process {
+        self.host.process("agent").unwrap().unwrap()
     }
 
     /// Kills the agent (SIGKILL).
     pub(crate) async fn kill_agent(&self) {
-        self.host.process("agent").unwrap().unwrap().kill().await.unwrap();
+        self.agent().kill().await.unwrap();
     }
 
     /// See [`until_settled`].
