@@ -32,8 +32,8 @@ const PORT: u16 = 9;
 /// Takes half a minute of probes from ten peers at 1 ms while the receiver is held up, in bytes as the kernel counts them.
 const RECEIVE_BUFFER: usize = 256 << 20;
 
-/// How long stragglers may take after the last probe was sent. They are waited for only while some are missing.
-const STRAGGLERS: Duration = Duration::from_secs(1);
+/// How long after another a straggler may come once the last probe was sent. They are waited for only while some are missing.
+const STRAGGLERS: Duration = Duration::from_millis(300);
 
 /// How soon threads notice that they are to end.
 const NOTICE: Duration = Duration::from_millis(20);
@@ -121,9 +121,13 @@ impl Probes {
         self.sending.store(false, Ordering::Relaxed);
         let sent = self.senders.drain(..).map(join).collect::<Result<Vec<_>, _>>()?;
         let due: u64 = sent.iter().map(Sent::total).sum();
-        let deadline = Instant::now() + STRAGGLERS;
-        while self.received.total() < due && Instant::now() < deadline {
+        let (mut received, mut since) = (self.received.total(), Instant::now());
+        while received < due && since.elapsed() < STRAGGLERS {
             tokio::time::sleep(Duration::from_millis(5)).await;
+            let now = self.received.total();
+            if std::mem::replace(&mut received, now) != now {
+                since = Instant::now();
+            }
         }
         self.receiving.store(false, Ordering::Relaxed);
         let mut arrivals = Vec::new();

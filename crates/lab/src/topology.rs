@@ -33,6 +33,7 @@ pub(crate) async fn make(lab: &Lab) -> Result<(), Error> {
 
     for host in lab.hosts() {
         host.create().await?;
+        without_ipv6(&host).await?;
         let (ul, mg) = (format!("ul-{}", host.name()), format!("mg-{}", host.name()));
         let mut in_host = vec![veth("ul", 1, &ul, &switch), veth("mg", 2, &mg, &switch)];
         in_host.push(format!("address add {}/24 dev mg", host.management()));
@@ -104,11 +105,25 @@ impl Link {
     }
 }
 
+/// Every device that comes and goes would change the host's IPv6 routes, at which `ovs-vswitchd` reads all routes anew; what
+/// it translates meanwhile finds none to a tunnel's other end, and is dropped for some milliseconds (seen on OVS 3.1, in its
+/// userspace datapath, which does the encapsulation itself).
+async fn without_ipv6(host: &Node) -> Result<(), Error> {
+    if has_ipv6() {
+        host.exec("sh", ["-c", "echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6"]).await?;
+    }
+    Ok(())
+}
+
+fn has_ipv6() -> bool {
+    Path::new("/proc/sys/net/ipv6").exists()
+}
+
 /// Brings a device up without an IPv6 link-local address: so the kernel sends nothing of its own through it (router
 /// solicitations, multicast reports), and a capture shows what the test or the person sent.
 pub(crate) fn quiet_up(device: &str) -> Vec<String> {
     let mut lines = vec![format!("link set {device} up")];
-    if Path::new("/proc/sys/net/ipv6").exists() {
+    if has_ipv6() {
         lines.insert(0, format!("link set {device} addrgenmode none"));
     }
     lines
