@@ -41,7 +41,7 @@ pub(crate) fn write(figures: &Path) -> Result<()> {
 
 fn table(figures: &Path) -> Result<String> {
     let mut table = String::from(
-        "| what | probes, pairs × time | lost | longest gap | flow-mods, transactions | lost beside it on the underlay | more |\n\
+        "| what | probes, pairs × time | lost | longest gap | flow-mods, transactions | lost by twins | more |\n\
          | --- | --- | --- | --- | --- | --- | --- |\n",
     );
     let mut missing = Vec::new();

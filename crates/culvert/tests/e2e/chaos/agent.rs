@@ -13,7 +13,7 @@ use crate::overlay::until;
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_that_is_killed_or_upgraded_loses_nothing_and_writes_nothing() {
     let rig = Rig::up("c_agent", TunnelType::Vxlan).await;
-    rig.during("nothing", async |probes| rig.pass(probes, 2000).await).await.is_untouched();
+    rig.during("nothing", async |probes| rig.pass(probes, 1000).await).await.is_untouched();
 
     let killed = rig.during("agent killed", async |probes| {
         for host in &rig.hosts {

@@ -33,7 +33,8 @@ async fn fifty_ports_come_and_go_while_everything_dies_and_what_stays_loses_noth
             let dying = random.below(6);
             rig.die(dying).await;
             for host in HOSTS {
-                let mut changes = Vec::new();
+                // Without waiting until the switch has done it: it may be busy, and the next change may meet it in the middle.
+                let mut changes = vec![vec!["--no-wait".to_owned()]];
                 for guest in guests.iter_mut().filter(|guest| guest.host == host) {
                     if random.below(3) == 0 {
                         changes.push(guest.toggle());

@@ -39,6 +39,7 @@ impl Deref for Rig {
 impl Rig {
     /// `name` is the test's own, 8 bytes at most.
     pub(super) async fn up(name: &str, tunnel_type: TunnelType) -> Rig {
+        come_first();
         let overlay = Overlay::without_agents(TestLab::of_three(name).await).await;
         let hosts: Vec<_> = HOSTS.iter().map(|host| Observed::new(overlay.at(host))).collect();
         hosts.iter().for_each(Observed::start_agent);
@@ -122,7 +123,9 @@ impl Rig {
     pub(super) async fn until_reaches(&self, vm: &str, port: &Port) {
         let from = self.vm(vm).unwrap();
         until(&format!("{vm} reaches {}", port.vm), async || {
-            from.exec("ip", ["neighbour", "flush", "dev", "eth0"]).await.unwrap();
+            // Only this one: what waits for an address that is asked for anew waits in a queue of bounded length.
+            let ip = port.address.addr().to_string();
+            from.exec("ip", ["neighbour", "flush", "to", &ip, "dev", "eth0"]).await.unwrap();
             from.ping(port.address.addr(), 1).await.unwrap().is_complete()
         })
         .await;
@@ -206,6 +209,18 @@ impl Rig {
             node: Node::clone(&host),
             bytes: 0,
         })
+    }
+}
+
+/// What probes cost comes before all else (see [`Probes::start`]; `ovs-vswitchd` too is given priority by its service), so what
+/// they wait for must as well: on a machine with more to do it would get next to nothing beside two tests of this kind, and
+/// what takes a second would take minutes. What is started from here on inherits it. Where it is not permitted nothing
+/// changes.
+fn come_first() {
+    for thread in std::fs::read_dir("/proc/self/task").unwrap() {
+        let thread = thread.unwrap().file_name().into_string().unwrap();
+        let thread = rustix::process::Pid::from_raw(thread.parse().unwrap());
+        let _ = rustix::process::setpriority_process(thread, -10);
     }
 }
 

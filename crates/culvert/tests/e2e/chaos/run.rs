@@ -18,7 +18,7 @@ pub(super) fn soak(short: u64, long: u64) -> u64 {
 
 /// A loss between two VMs that lies within losses between twins, or this close to them, in milliseconds, is the machine's
 /// noise.
-const NOISE: f64 = 50.0;
+const NOISE: f64 = 250.0;
 
 pub(super) struct Run {
     row: String,
@@ -47,17 +47,18 @@ impl Run {
     pub(super) fn loses_nothing(&self) {
         assert_eq!(self.pairs().map(|pair| pair.duplicates).sum::<u64>(), 0, "{self}");
         assert!(self.pairs().all(|pair| pair.received > 0), "{self}");
-        self.is_noise("", self.losses().collect());
+        self.is_noise("", &self.losses().collect::<Vec<_>>());
     }
 
     /// VMs other than this one lost nothing among themselves.
     pub(super) fn others_lose_nothing(&self, vm: &str) {
-        self.is_noise(vm, self.losses_but(vm).filter(|(pair, _)| pair.from != vm && pair.to != vm).collect());
+        let others = self.losses_but(vm).filter(|(pair, _)| pair.from != vm && pair.to != vm);
+        self.is_noise(vm, &others.collect::<Vec<_>>());
     }
 
     /// There must be no loss on a machine that loses none of the twins' probes. On one that loses many, not each loss
     /// coincides with one of theirs: a twentieth of what they lost may stay without an explanation.
-    fn is_noise(&self, but: &str, losses: Vec<(&PairReport, Loss)>) {
+    fn is_noise(&self, but: &str, losses: &[(&PairReport, Loss)]) {
         let lost: u64 = losses.iter().map(|(_, loss)| loss.lost).sum();
         let twins: u64 = self.twins_but(but).map(|twins| twins.lost).sum();
         let shown = losses.iter().map(|(pair, loss)| (&pair.from, &pair.to, loss)).collect::<Vec<_>>();

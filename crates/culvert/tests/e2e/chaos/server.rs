@@ -45,7 +45,7 @@ async fn without_a_server_ports_come_back_and_forwarding_goes_on() {
         rig.kill_server().await;
         rig.unplug(&passing.vm).await.unwrap();
         // Long enough for agents to have tried again, more than once.
-        rig.pass(probes, soak(3000, 60_000)).await;
+        rig.pass(probes, soak(1500, 60_000)).await;
         let vm = rig.plug_port(&passing).await;
         let newcomer = rig.plug_port(&never).await;
         rig.until_reaches("vm1", &passing).await;
@@ -71,6 +71,9 @@ async fn without_a_server_ports_come_back_and_forwarding_goes_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_network_that_is_cut_or_slow_loses_nothing() {
     let rig = Rig::up("c_cut", TunnelType::Gre).await;
+    rig.kill_server().await;
+    rig.start_control_server(&["--propagation-bound-ms=500".to_owned()]).await.unwrap();
+    rig.settle().await;
     let port = rig.port(&rig.network, "late", "compute2", "10.7.1.1").await;
     let switch = Lab::switch(&rig);
     let cut = rig.during("network cut", async |probes| {
@@ -88,11 +91,11 @@ async fn a_network_that_is_cut_or_slow_loses_nothing() {
     cut.loses_nothing();
     cut.record();
 
-    // 256 kbit/s towards the agent, and a hundred changes.
+    // 256 kbit/s towards the agent, and many changes.
     let slow = rig.during("network slow", async |probes| {
         let tbf = "qdisc add dev mg-compute1 root tbf rate 256kbit burst 4kb latency 2s";
         switch.exec("tc", tbf.split(' ')).await.unwrap();
-        for number in 0..soak(100, 1000) {
+        for number in 0..soak(50, 1000) {
             let name = json!({ "fixed_ips": [{ "ip_address": format!("10.7.2.{}", 1 + number % 200) }] });
             rig.change(&port, name).await;
         }
