@@ -31,6 +31,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         include_str!("../migrations/sqlite/0002_security_groups_quotas_bindings.sql"),
     ),
     (3, "lists", include_str!("../migrations/sqlite/0003_lists.sql")),
+    (4, "orders", include_str!("../migrations/sqlite/0004_orders.sql")),
 ];
 const READERS: u32 = 4;
 

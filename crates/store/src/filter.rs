@@ -46,11 +46,17 @@ pub enum Column {
     CreatedAt,
     /// Of networks.
     Mtu,
+    /// The same for all: it orders nothing.
+    Same,
     /// Of subnets and ports.
     NetworkId,
     /// Of subnets.
     Cidr,
     EnableDhcp,
+    IpVersion,
+    Gateway,
+    RaMode,
+    AddressMode,
     /// Of ports, as all below.
     Status,
     DeviceId,
@@ -67,6 +73,10 @@ pub enum Column {
     Direction,
     Ethertype,
     Protocol,
+    PortRangeMin,
+    PortRangeMax,
+    RemotePrefix,
+    RemoteGroup,
 }
 
 impl Filter {
@@ -164,7 +174,7 @@ impl Order {
 impl Column {
     /// Objects can be ordered by it.
     pub fn is_ordered(self) -> bool {
-        self.name().is_some()
+        self == Column::Same || self.name().is_some()
     }
 
     /// In the object's own table, where it is never NULL.
@@ -187,7 +197,15 @@ impl Column {
             Column::Direction => "direction",
             Column::Ethertype => "ethertype",
             Column::Protocol => "protocol",
-            Column::Host | Column::IpAddress | Column::SubnetId | Column::MemberOf => return None,
+            Column::IpVersion => "ip_version",
+            Column::Gateway => "gateway",
+            Column::RaMode => "ra_mode",
+            Column::AddressMode => "address_mode",
+            Column::PortRangeMin => "port_range_min",
+            Column::PortRangeMax => "port_range_max",
+            Column::RemotePrefix => "remote_ip_prefix",
+            Column::RemoteGroup => "remote_group",
+            Column::Same | Column::Host | Column::IpAddress | Column::SubnetId | Column::MemberOf => return None,
         })
     }
 
@@ -206,7 +224,12 @@ impl Column {
         let mut list = query.separated(", ");
         for value in values {
             match self {
-                Column::Id | Column::NetworkId | Column::SubnetId | Column::MemberOf | Column::SecurityGroupId => {
+                Column::Id
+                | Column::NetworkId
+                | Column::SubnetId
+                | Column::MemberOf
+                | Column::SecurityGroupId
+                | Column::RemoteGroup => {
                     if let Ok(id) = Uuid::parse_str(value) {
                         list.push_bind(id);
                     }
@@ -216,7 +239,7 @@ impl Column {
                         list.push_bind(mac.0.to_vec());
                     }
                 }
-                Column::IpAddress => {
+                Column::IpAddress | Column::Gateway => {
                     if let Ok(ip) = value.parse::<IpAddr>() {
                         list.push_bind(ip_bytes(ip));
                     }
@@ -226,7 +249,7 @@ impl Column {
                         list.push_bind(is);
                     }
                 }
-                Column::CreatedAt | Column::Mtu => {
+                Column::CreatedAt | Column::Mtu | Column::IpVersion | Column::PortRangeMin | Column::PortRangeMax => {
                     if let Ok(number) = value.parse::<i64>() {
                         list.push_bind(number);
                     }
@@ -240,9 +263,13 @@ impl Column {
                 | Column::Direction
                 | Column::Ethertype
                 | Column::Protocol
+                | Column::RaMode
+                | Column::AddressMode
+                | Column::RemotePrefix
                 | Column::Host => {
                     list.push_bind(value.clone());
                 }
+                Column::Same => {}
             }
         }
         // an empty list is an error in PostgreSQL; NULL matches nothing

@@ -20,7 +20,7 @@ impl Resource for Agents {
         plural: "agents",
         not_found: "AgentNotFound",
         missing: |id| format!("Agent {id} could not be found."),
-        key_index: |_, _| None,
+        keys: &[],
         attributes: &[
             common::ID,
             Attribute::read_only("agent_type", Kind::Text(255)),

@@ -1,15 +1,14 @@
 //! Availability zones. There is one, and every host is in it: an overlay network is where its ports are.
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use serde_json::{Value, json};
 use store::{Filter, Host};
 
 use super::RestState;
 use super::error::{ApiError, Result};
-use super::handlers::Pairs;
 use super::kind::Kind;
-use super::query::Listing;
+use super::query::{Listing, Pairs};
 use super::table::{Attribute, Object, Table};
 
 /// What OpenStack calls the one that nobody has named.
@@ -20,7 +19,7 @@ pub(crate) const TABLE: Table = Table {
     plural: "availability_zones",
     not_found: "AvailabilityZoneNotFound",
     missing: |id| format!("AvailabilityZone {id} could not be found."),
-    key_index: |_, _| None,
+    keys: &[],
     attributes: &[
         Attribute::read_only("name", Kind::Text(255)),
         Attribute::read_only("resource", Kind::Text(255)),
@@ -30,7 +29,7 @@ pub(crate) const TABLE: Table = Table {
 };
 
 /// `GET /v2.0/availability_zones`: none before the first host; available while a host is enabled.
-pub(crate) async fn list(State(state): State<RestState>, Query(pairs): Pairs) -> Result<Json<Value>> {
+pub(crate) async fn list(State(state): State<RestState>, Pairs(pairs): Pairs) -> Result<Json<Value>> {
     let listing = Listing::parse(&TABLE, pairs)?;
     let hosts: Vec<Host> = state.store.list(&Filter::default()).await?;
     let available = hosts.iter().any(|host| host.admin_state_up);

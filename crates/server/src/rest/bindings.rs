@@ -3,7 +3,7 @@
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, put};
 use axum::{Json, Router};
@@ -14,9 +14,9 @@ use uuid::Uuid;
 
 use super::RestState;
 use super::error::{ApiError, Result};
-use super::handlers::{Pairs, read};
+use super::handlers::read;
 use super::kind::Kind;
-use super::query::Listing;
+use super::query::{Listing, Pairs};
 use super::table::{Attribute, Default, Object, Table};
 use super::vif::{VNIC_TYPES, can_bind, datapaths, vif_details};
 
@@ -25,7 +25,7 @@ const TABLE: Table = Table {
     plural: "bindings",
     not_found: "PortBindingNotFound",
     missing: |id| format!("Binding {id} could not be found."),
-    key_index: |_, _| None,
+    keys: &[],
     attributes: &[
         Attribute { put: true, ..Attribute::required("host", Kind::Text(255)) },
         Attribute::create_only("project_id", Kind::Text(255), Default::Open),
@@ -44,7 +44,7 @@ pub(crate) fn routes() -> Router<RestState> {
         .route("/ports/{id}/bindings/{host}/activate", put(activate))
 }
 
-async fn list(State(state): State<RestState>, Path(id): Path<String>, Query(pairs): Pairs) -> Result<Json<Value>> {
+async fn list(State(state): State<RestState>, Path(id): Path<String>, Pairs(pairs): Pairs) -> Result<Json<Value>> {
     let listing = Listing::parse(&TABLE, pairs)?;
     let bindings = all(&state, &find(&state, &id).await?).await?;
     Ok(Json(json!({"bindings": listing.pick(bindings)})))

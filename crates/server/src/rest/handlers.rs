@@ -6,7 +6,7 @@ use axum::Json;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::Response;
 use axum::routing::{MethodRouter, get};
@@ -17,13 +17,10 @@ use uuid::Uuid;
 use super::RestState;
 use super::context::Context;
 use super::error::{ApiError, Result};
-use super::query::{Links, Listing, project};
+use super::query::{Links, Listing, Pairs, project};
 use super::resource::{Resource, show_all};
 use super::table::Object;
 use super::{if_match, list, policy};
-
-/// Decoded pairs of the query, in their order.
-pub(crate) type Pairs = Query<Vec<(String, String)>>;
 
 pub(crate) fn routes<R: Resource>() -> Router<RestState> {
     routes_with::<R>(get(list::<R>).post(create::<R>))
@@ -43,7 +40,7 @@ fn routes_with<R: Resource>(collection: MethodRouter<RestState>) -> Router<RestS
 async fn list<R: Resource>(
     State(state): State<RestState>,
     context: Context,
-    Query(pairs): Pairs,
+    Pairs(pairs): Pairs,
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response> {
@@ -63,15 +60,15 @@ async fn show<R: Resource>(
     State(state): State<RestState>,
     context: Context,
     Path(id): Path<String>,
-    Query(pairs): Pairs,
+    Pairs(pairs): Pairs,
 ) -> Result<Json<Value>> {
-    let fields = Listing::fields(pairs);
+    let listing = Listing::parse(&R::TABLE, pairs)?;
     let found = state.store.get(known::<R>(&id)?).await?;
     let object = show_one::<R>(&state, &context, found).await?;
     if !policy::may_see(&context, &object) {
         return Err(R::TABLE.unknown(&id));
     }
-    Ok(Json(json!({R::TABLE.singular: project(object, &fields)})))
+    Ok(Json(json!({R::TABLE.singular: project(object, &listing.fields)})))
 }
 
 async fn create<R: Resource>(

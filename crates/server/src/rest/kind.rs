@@ -9,13 +9,15 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::error::{ApiError, Result};
-use super::rule_values;
 use super::table::Object;
+use super::{port_values, rule_values, service_types};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// At most this many characters.
     Text(usize),
+    /// Or null.
+    OptionalText(usize),
     Bool,
     /// From, to.
     Integer(i64, i64),
@@ -30,6 +32,11 @@ pub(crate) enum Kind {
     Ethertype,
     Port,
     Prefix,
+    /// Of ports: see [`port_values`].
+    DhcpOptions,
+    AddressPairs,
+    /// Of subnets: see [`service_types`].
+    ServiceTypes,
     /// A list of what this says, without repetition.
     Texts(usize),
     Uuids,
@@ -58,6 +65,9 @@ impl Kind {
             Kind::Ethertype => return rule_values::ethertype(value),
             Kind::Port => return rule_values::port(value),
             Kind::Prefix => return rule_values::prefix(value),
+            Kind::DhcpOptions => return port_values::dhcp_options(value),
+            Kind::AddressPairs => return port_values::address_pairs(value),
+            Kind::ServiceTypes => return service_types::parse(value),
             _ => {}
         }
         self.read(value)
@@ -71,7 +81,8 @@ impl Kind {
                 .map(Value::Bool)
                 .ok_or_else(|| format!("'{}' is not a valid boolean value", shown(value))),
             Kind::Integer(min, max) => integer(value, min, max),
-            Kind::Text(max) => text(value, max).map(Value::from),
+            Kind::OptionalText(_) if value.is_null() => Ok(Value::Null),
+            Kind::Text(max) | Kind::OptionalText(max) => text(value, max).map(Value::from),
             Kind::OneOf(values) => one_of(value, values),
             Kind::Uuid => uuid(value),
             Kind::Ip => parsed::<IpAddr>(value, "is not a valid IP address"),
@@ -87,10 +98,35 @@ impl Kind {
             Kind::Uuids => list(value, Kind::Uuid),
             Kind::Ips => list(value, Kind::Ip),
             Kind::Objects(keys) => objects(value, keys),
-            Kind::Protocol | Kind::Ethertype | Kind::Port | Kind::Prefix => {
-                self.parse("", value).map_err(|error| error.to_string())
-            }
+            Kind::Protocol
+            | Kind::Ethertype
+            | Kind::Port
+            | Kind::Prefix
+            | Kind::DhcpOptions
+            | Kind::AddressPairs
+            | Kind::ServiceTypes => self.parse("", value).map_err(|error| error.to_string()),
         }
+    }
+
+    /// Refuses, in a filter, what cannot even be compared with values of this kind. As with Neutron, that depends on
+    /// the kind: an id or an address that is none finds nothing.
+    pub(crate) fn check_filter(self, attribute: &str, value: &str) -> Result<()> {
+        let given = Value::from(value);
+        match self {
+            Kind::Bool => self.parse(attribute, &given).map(drop),
+            // those out of range are no mistake
+            Kind::Integer(..) => Kind::Integer(i64::MIN, i64::MAX).parse(attribute, &given).map(drop),
+            Kind::Cidr if self.read(&given).is_err() => {
+                Err(ApiError::invalid(format!("{value} is not in a CIDR format")))
+            }
+            Kind::Protocol | Kind::Port | Kind::Prefix if !value.is_empty() => self.parse(attribute, &given).map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a filter says what of the value it means: objects have no one value to compare with.
+    pub(crate) fn is_structured(self) -> bool {
+        matches!(self, Kind::Object | Kind::Objects(_) | Kind::DhcpOptions | Kind::AddressPairs)
     }
 }
 
@@ -188,12 +224,14 @@ fn list(value: &Value, kind: Kind) -> std::result::Result<Value, String> {
 
 fn objects(value: &Value, keys: &[Key]) -> std::result::Result<Value, String> {
     let values = value.as_array().ok_or_else(|| format!("Invalid data format: '{}'", shown(value)))?;
-    let objects = values.iter().map(|value| object(value, keys)).collect::<std::result::Result<Vec<_>, _>>()?;
+    let objects = values.iter().map(|value| object(value, keys).map(Value::from));
+    let objects = objects.collect::<std::result::Result<Vec<_>, _>>()?;
     refuse_repetition(&objects)?;
     Ok(objects.into())
 }
 
-fn object(value: &Value, keys: &[Key]) -> std::result::Result<Value, String> {
+/// An object with these keys, each value in its normal form.
+pub(super) fn object(value: &Value, keys: &[Key]) -> std::result::Result<Object, String> {
     let object = value.as_object().ok_or_else(|| format!("Invalid data format: '{}'", shown(value)))?;
     if let Some(unknown) = object.keys().find(|name| keys.iter().all(|key| key.name != *name)) {
         return Err(format!("Unexpected keys supplied: {unknown}"));
@@ -208,7 +246,7 @@ fn object(value: &Value, keys: &[Key]) -> std::result::Result<Value, String> {
             None => {}
         }
     }
-    Ok(parsed.into())
+    Ok(parsed)
 }
 
 fn refuse_repetition(values: &[Value]) -> std::result::Result<(), String> {

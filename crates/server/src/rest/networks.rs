@@ -25,7 +25,7 @@ impl Resource for Networks {
         plural: "networks",
         not_found: "NetworkNotFound",
         missing: |id| format!("Network {id} could not be found."),
-        key_index: |_, _| None,
+        keys: &[],
         attributes: &[
             common::ID,
             common::NAME.indexed(Column::Name),
@@ -52,7 +52,7 @@ impl Resource for Networks {
             Attribute::read_only("ipv4_address_scope", Kind::Uuid),
             Attribute::read_only("ipv6_address_scope", Kind::Uuid),
             Attribute::read_only("subnets", Kind::Uuids),
-            Attribute::read_only("status", Kind::Text(16)),
+            Attribute::read_only("status", Kind::Text(16)).ordered(Column::Same),
             common::TAGS,
             common::CREATED_AT,
             common::UPDATED_AT,

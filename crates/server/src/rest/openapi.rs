@@ -114,7 +114,7 @@ fn paths_of(table: &Table) -> (Value, Value) {
 
     let summary = format!("Show one of {many}");
     let fields = json!([id, query_parameter("fields", &strings(), "Only these attributes")]);
-    let get = operation(&format!("show_{one}"), &summary, fields, None, responses(&[200, 404], Some(&wrapped)));
+    let get = operation(&format!("show_{one}"), &summary, fields, None, responses(&[200, 400, 404], Some(&wrapped)));
     let update = json!({"type": "object", "properties": {one: reference(&format!("{name}Update"))}, "required": [one]});
     let statuses = [200, 400, 404, 408, 409, 412, 413, 415, 503];
     let summary = format!("Change one of {many}");
@@ -195,7 +195,7 @@ fn list_parameters(table: &Table) -> Value {
     let sortable: Vec<&str> = table
         .attributes
         .iter()
-        .filter(|attribute| attribute.index.is_some_and(store::Column::is_ordered))
+        .filter(|attribute| attribute.sort_column().is_some())
         .map(|attribute| attribute.name)
         .collect();
     let one_of = |values: &[&str]| json!({"type": "array", "items": {"enum": values}});

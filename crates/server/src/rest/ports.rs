@@ -11,8 +11,9 @@ use super::RestState;
 use super::context::Context;
 use super::error::{ApiError, Result};
 use super::kind::{Key, Kind};
+use super::port_values::merge_dhcp_options;
 use super::resource::{Resource, nullable, show_common, take_project, typed};
-use super::table::{Attribute, Default, Object, Post, Reserved, Table, common};
+use super::table::{Attribute, Default, Null, Object, Post, Reserved, Table, common};
 use super::vif::{VNIC_TYPES, can_bind, datapaths, vif_details};
 
 pub(crate) struct Ports;
@@ -21,15 +22,8 @@ const FIXED_IP: &[Key] = &[
     Key { name: "subnet_id", kind: &Kind::Uuid, required: false },
     Key { name: "ip_address", kind: &Kind::Ip, required: false },
 ];
-const ADDRESS_PAIR: &[Key] = &[
-    Key { name: "ip_address", kind: &Kind::Text(64), required: true },
-    Key { name: "mac_address", kind: &Kind::Mac, required: false },
-];
-const DHCP_OPTION: &[Key] = &[
-    Key { name: "opt_name", kind: &Kind::Text(64), required: true },
-    Key { name: "opt_value", kind: &Kind::Text(255), required: true },
-    Key { name: "ip_version", kind: &Kind::Integer(4, 6), required: false },
-];
+
+const DHCP_OPTIONS: &str = "extra_dhcp_opts";
 
 impl Resource for Ports {
     type Stored = Port;
@@ -39,11 +33,11 @@ impl Resource for Ports {
         plural: "ports",
         not_found: "PortNotFound",
         missing: |id| format!("Port {id} could not be found."),
-        key_index: |attribute, key| match (attribute, key) {
-            ("fixed_ips", "ip_address") => Some(Column::IpAddress),
-            ("fixed_ips", "subnet_id") => Some(Column::SubnetId),
-            _ => None,
-        },
+        keys: &[
+            ("fixed_ips", "ip_address", Some(Column::IpAddress)),
+            ("fixed_ips", "subnet_id", Some(Column::SubnetId)),
+            ("fixed_ips", "ip_address_substr", None),
+        ],
         attributes: &[
             common::ID,
             common::NAME.indexed(Column::Name),
@@ -52,7 +46,7 @@ impl Resource for Ports {
             common::DESCRIPTION,
             common::ADMIN_STATE_UP,
             Attribute::required("network_id", Kind::Uuid).indexed(Column::NetworkId),
-            Attribute::writable("mac_address", Kind::Mac, Default::Open).indexed(Column::Mac),
+            Attribute::writable("mac_address", Kind::Mac, Default::Open).or_default().indexed(Column::Mac),
             Attribute::writable("fixed_ips", Kind::Objects(FIXED_IP), Default::Open),
             Attribute::writable("device_id", Kind::Text(255), Default::Text("")).indexed(Column::DeviceId),
             Attribute::writable("device_owner", Kind::Text(255), Default::Text("")).indexed(Column::DeviceOwner),
@@ -66,10 +60,10 @@ impl Resource for Ports {
             Attribute::read_only("binding:vif_details", Kind::Object).reserved(Reserved::ToSee),
             Attribute::writable("port_security_enabled", Kind::Bool, Default::Open),
             Attribute::writable("security_groups", Kind::Uuids, Default::Open).nullable().indexed(Column::MemberOf),
-            Attribute::writable("allowed_address_pairs", Kind::Objects(ADDRESS_PAIR), Default::EmptyList),
-            Attribute::writable("extra_dhcp_opts", Kind::Objects(DHCP_OPTION), Default::EmptyList),
+            Attribute::writable("allowed_address_pairs", Kind::AddressPairs, Default::EmptyList).or_default(),
+            Attribute::writable(DHCP_OPTIONS, Kind::DhcpOptions, Default::EmptyList).or_default(),
             Attribute::read_only("status", Kind::Text(16)).indexed(Column::Status),
-            Attribute { post: Post::Default(Default::EmptyList), nullable: false, ..common::TAGS },
+            Attribute { post: Post::Default(Default::EmptyList), null: Null::Refused, ..common::TAGS },
             common::CREATED_AT,
             common::UPDATED_AT,
             common::REVISION_NUMBER,
@@ -86,7 +80,10 @@ impl Resource for Ports {
     }
 
     async fn update(write: &mut Write<'_>, state: &RestState, port: Port, changes: Object) -> Result<Port> {
-        let update: Update = typed(changes)?;
+        let mut update: Update = typed(changes)?;
+        if let Some(options) = update.attributes.get_mut(DHCP_OPTIONS) {
+            *options = merge_dhcp_options(port.attributes.get(DHCP_OPTIONS), options);
+        }
         let update = PortUpdate {
             name: update.name,
             mac: update.mac_address,
@@ -158,7 +155,10 @@ struct FixedIp {
 
 fn new(mut object: Object, context: &Context) -> Result<NewPort> {
     let project_id = take_project(context, &mut object)?;
-    let create: Create = typed(object)?;
+    let mut create: Create = typed(object)?;
+    if let Some(options) = create.attributes.get_mut(DHCP_OPTIONS) {
+        *options = merge_dhcp_options(None, options);
+    }
     Ok(NewPort {
         id: PortId(Uuid::new_v4()),
         network_id: create.network_id,

@@ -1,15 +1,34 @@
 //! The query of a list: which objects (`name=`, `fixed_ips=ip_address=`), which attributes (`fields=`), in which order
 //! (`sort_key=`, `sort_dir=`), how many (`limit=`, `marker=`). Pure.
 
+use axum::extract::{FromRequestParts, Query};
+use axum::http::request::Parts;
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use store::{Column, Direction, Filter};
 use uuid::Uuid;
 
 use super::context::Context;
 use super::error::{ApiError, Result};
-use super::kind::{Kind, to_bool};
+use super::kind::to_bool;
 use super::table::{Attribute, Object, Table};
 use super::tags::TagFilter;
+
+/// Decoded pairs of the query, in their order. Bytes that are not UTF-8 are refused: read otherwise, they would be
+/// another value.
+pub(crate) struct Pairs(pub(crate) Vec<(String, String)>);
+
+impl<S: Sync> FromRequestParts<S> for Pairs {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Pairs> {
+        let unfit = || ApiError::bad_request("The query is not UTF-8");
+        let query = parts.uri.query().unwrap_or_default();
+        percent_decode_str(query).decode_utf8().map_err(|_| unfit())?;
+        let Query(pairs) = Query::try_from_uri(&parts.uri).map_err(|_| unfit())?;
+        Ok(Pairs(pairs))
+    }
+}
 
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
@@ -53,24 +72,20 @@ impl Listing {
         Ok(listing)
     }
 
-    /// The `fields` alone: all that showing one object minds.
-    pub(crate) fn fields(pairs: Vec<(String, String)>) -> Vec<String> {
-        pairs.into_iter().filter(|(name, _)| name == "fields").map(|(_, value)| value).collect()
-    }
-
     fn require(&mut self, table: &'static Table, name: &str, value: String) -> Result<()> {
-        let attribute = table.attribute(name);
-        let Some(attribute) = attribute else {
+        let filters = |attribute: &&Attribute| !attribute.kind.is_structured() || table.has_keys(name);
+        let Some(attribute) = table.attribute(name).filter(filters) else {
             return Err(ApiError::bad_request(format!("['{name}'] is invalid attribute for filtering")));
         };
-        let (key, value) = match (attribute.kind, value.split_once('=')) {
-            (Kind::Objects(_), Some((key, value))) => (Some(key.to_owned()), value.to_owned()),
-            _ => (None, value),
+        let (key, value) = match value.split_once('=') {
+            _ if !table.has_keys(name) => (None, value),
+            None => return Err(ApiError::invalid(format!("'{value}' is not of the form <key>=[value]"))),
+            // as with Neutron, another key says nothing
+            Some((key, _)) if table.key(name, key).is_none() => return Ok(()),
+            Some((key, value)) => (Some(key.to_owned()), value.to_owned()),
         };
+        attribute.kind.check_filter(name, &value)?;
         let same = |condition: &&mut Condition| condition.attribute.name == attribute.name && condition.key == key;
-        if attribute.kind == Kind::Bool {
-            attribute.kind.parse(name, &Value::from(value.as_str()))?;
-        }
         match self.conditions.iter_mut().find(same) {
             // a repeated name is an alternative
             Some(condition) => condition.values.push(value),
@@ -166,7 +181,7 @@ fn parse_sort(table: &Table, keys: &[String], directions: &[String]) -> Result<V
     if keys.len() != directions.len() {
         return Err(ApiError::bad_request("The number of sort_keys and sort_dirs must be same"));
     }
-    let column = |key: &String| table.attribute(key)?.index.filter(|column| column.is_ordered());
+    let column = |key: &String| table.attribute(key)?.sort_column();
     let unknown: Vec<&String> = keys.iter().filter(|key| column(key).is_none()).collect();
     if !unknown.is_empty() {
         return Err(ApiError::bad_request(format!("{} is invalid attribute for sort_keys", listed(&unknown))));
@@ -195,7 +210,7 @@ impl Condition {
     fn indexed(&self, table: &Table) -> Option<(Column, Vec<String>)> {
         let column = match &self.key {
             None => self.attribute.index?,
-            Some(key) => (table.key_index)(self.attribute.name, key)?,
+            Some(key) => table.key(self.attribute.name, key)??,
         };
         // an empty value means what is not there
         if self.values.iter().any(String::is_empty) {

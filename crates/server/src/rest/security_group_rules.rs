@@ -22,7 +22,7 @@ impl Resource for SecurityGroupRules {
         plural: "security_group_rules",
         not_found: "SecurityGroupRuleNotFound",
         missing: |id| format!("Security group rule {id} does not exist"),
-        key_index: |_, _| None,
+        keys: &[],
         attributes: &[
             common::ID,
             common::PROJECT_ID,
@@ -32,10 +32,18 @@ impl Resource for SecurityGroupRules {
             Attribute::required("direction", Kind::OneOf(&["ingress", "egress"])).indexed(Column::Direction),
             Attribute::create_only("ethertype", Kind::Ethertype, Default::Text("IPv4")).indexed(Column::Ethertype),
             Attribute::create_only("protocol", Kind::Protocol, Default::Null).nullable().indexed(Column::Protocol),
-            Attribute::create_only("port_range_min", Kind::Port, Default::Null).nullable(),
-            Attribute::create_only("port_range_max", Kind::Port, Default::Null).nullable(),
-            Attribute::create_only("remote_ip_prefix", Kind::Prefix, Default::Null).nullable(),
-            Attribute::create_only("remote_group_id", Kind::Uuid, Default::Null).nullable(),
+            Attribute::create_only("port_range_min", Kind::Port, Default::Null)
+                .nullable()
+                .ordered(Column::PortRangeMin),
+            Attribute::create_only("port_range_max", Kind::Port, Default::Null)
+                .nullable()
+                .ordered(Column::PortRangeMax),
+            Attribute::create_only("remote_ip_prefix", Kind::Prefix, Default::Null)
+                .nullable()
+                .ordered(Column::RemotePrefix),
+            Attribute::create_only("remote_group_id", Kind::Uuid, Default::Null)
+                .nullable()
+                .ordered(Column::RemoteGroup),
             Attribute::read_only("normalized_cidr", Kind::Cidr),
             common::TAGS,
             common::CREATED_AT,

@@ -22,7 +22,7 @@ impl Resource for SecurityGroups {
         plural: "security_groups",
         not_found: "SecurityGroupNotFound",
         missing: |id| format!("Security group {id} does not exist"),
-        key_index: |_, _| None,
+        keys: &[],
         attributes: &[
             common::ID,
             common::NAME.indexed(Column::Name),

@@ -32,7 +32,7 @@ impl Resource for Subnets {
         plural: "subnets",
         not_found: "SubnetNotFound",
         missing: |id| format!("Subnet {id} could not be found."),
-        key_index: |_, _| None,
+        keys: &[],
         attributes: &[
             common::ID,
             common::NAME.indexed(Column::Name),
@@ -40,17 +40,21 @@ impl Resource for Subnets {
             common::TENANT_ID,
             common::DESCRIPTION,
             Attribute::required("network_id", Kind::Uuid).indexed(Column::NetworkId),
-            Attribute::required("ip_version", Kind::Integer(4, 6)),
+            Attribute::required("ip_version", Kind::Integer(4, 6)).ordered(Column::IpVersion),
             Attribute::required("cidr", Kind::Cidr).indexed(Column::Cidr),
-            Attribute::writable("gateway_ip", Kind::Ip, Default::Open).nullable(),
+            Attribute::writable("gateway_ip", Kind::Ip, Default::Open).nullable().ordered(Column::Gateway),
             Attribute::writable("allocation_pools", Kind::Objects(POOL), Default::Open),
             Attribute::writable("enable_dhcp", Kind::Bool, Default::True).indexed(Column::EnableDhcp),
-            Attribute::writable("dns_nameservers", Kind::Ips, Default::EmptyList),
-            Attribute::writable("host_routes", Kind::Objects(ROUTE), Default::EmptyList),
-            Attribute::writable("service_types", Kind::Texts(255), Default::EmptyList),
-            Attribute::create_only("ipv6_ra_mode", Kind::OneOf(ipv6_modes::MODES), Default::Null).nullable(),
-            Attribute::create_only("ipv6_address_mode", Kind::OneOf(ipv6_modes::MODES), Default::Null).nullable(),
-            Attribute::read_only("subnetpool_id", Kind::Uuid),
+            Attribute::writable("dns_nameservers", Kind::Ips, Default::EmptyList).or_default(),
+            Attribute::writable("host_routes", Kind::Objects(ROUTE), Default::EmptyList).or_default(),
+            Attribute::writable("service_types", Kind::ServiceTypes, Default::EmptyList).or_default(),
+            Attribute::create_only("ipv6_ra_mode", Kind::OneOf(ipv6_modes::MODES), Default::Null)
+                .nullable()
+                .ordered(Column::RaMode),
+            Attribute::create_only("ipv6_address_mode", Kind::OneOf(ipv6_modes::MODES), Default::Null)
+                .nullable()
+                .ordered(Column::AddressMode),
+            Attribute::create_only("subnetpool_id", Kind::Uuid, Default::Null).nullable().ordered(Column::Same),
             common::TAGS,
             common::CREATED_AT,
             common::UPDATED_AT,
@@ -67,6 +71,7 @@ impl Resource for Subnets {
     async fn update(write: &mut Write<'_>, _state: &RestState, subnet: Subnet, changes: Object) -> Result<Subnet> {
         let Update { name, gateway_ip, enable_dhcp, allocation_pools, attributes } = typed(changes)?;
         ipv6_modes::check_change(enable_dhcp, &subnet.attributes)?;
+        check_routes(&subnet.cidr, &attributes)?;
         if let Some(Some(gateway)) = gateway_ip {
             check_gateway(&subnet.cidr, gateway)?;
         }
@@ -118,7 +123,9 @@ struct Pool {
 fn new(mut object: Object, context: &Context) -> Result<NewSubnet> {
     let project_id = take_project(context, &mut object)?;
     let create: Create = typed(object)?;
+    refuse_pool(&create.attributes)?;
     check_cidr(&create)?;
+    check_routes(&create.cidr, &create.attributes)?;
     let gateway_ip = match create.gateway_ip {
         Some(named) => named,
         None => Some(store::default_gateway(&create.cidr)),
@@ -153,6 +160,28 @@ fn check_cidr(create: &Create) -> Result<()> {
         return Err(ApiError::invalid("0 is not allowed as CIDR prefix length"));
     }
     ipv6_modes::check(create.enable_dhcp, &create.cidr, &create.attributes)
+}
+
+/// There are no subnet pools, so no subnet is of one.
+fn refuse_pool(attributes: &Object) -> Result<()> {
+    match attributes.get("subnetpool_id").and_then(Value::as_str) {
+        Some(pool) => Err(ApiError::not_found("SubnetPoolNotFound", format!("Subnet pool {pool} could not be found."))),
+        None => Ok(()),
+    }
+}
+
+/// Routes are of the subnet's IP version.
+fn check_routes(cidr: &IpNet, attributes: &Object) -> Result<()> {
+    let version = ip_version(cidr);
+    let routes = attributes.get("host_routes").and_then(Value::as_array).into_iter().flatten();
+    for (route, name) in routes.flat_map(|route| ["nexthop", "destination"].map(|name| (route, name))) {
+        let address = route.get(name).and_then(Value::as_str).unwrap_or_default();
+        if address.contains(':') != (version == 6) {
+            let message = format!("{name} '{address}' does not match the ip_version '{version}'");
+            return Err(ApiError::invalid(message));
+        }
+    }
+    Ok(())
 }
 
 /// A gateway may lie outside the subnet, but not be an address of it that no port can have.

@@ -20,8 +20,8 @@ pub(crate) struct Table {
     pub(crate) not_found: &'static str,
     /// The message of that error, about the id that was asked for.
     pub(crate) missing: fn(&str) -> String,
-    /// The column of a key of an attribute that is a list of objects.
-    pub(crate) key_index: fn(&str, &str) -> Option<Column>,
+    /// Of attributes that are lists of objects: the keys by which lists can be filtered, with their columns.
+    pub(crate) keys: &'static [(&'static str, &'static str, Option<Column>)],
     pub(crate) attributes: &'static [Attribute],
 }
 
@@ -32,10 +32,23 @@ pub(crate) struct Attribute {
     pub(crate) kind: Kind,
     pub(crate) post: Post,
     pub(crate) put: bool,
-    pub(crate) nullable: bool,
+    pub(crate) null: Null,
     /// The store can find and order objects by it.
     pub(crate) index: Option<Column>,
+    /// The store can order objects by it, and no more.
+    pub(crate) order: Option<Column>,
     pub(crate) reserved: Reserved,
+}
+
+/// What null says when it is given as the value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Null {
+    /// Nothing: it is refused.
+    Refused,
+    /// That there is none.
+    None,
+    /// The default; where the resource works that out, nothing.
+    Default,
 }
 
 /// What of an attribute only an administrator may.
@@ -71,17 +84,18 @@ pub(crate) enum Default {
 impl Attribute {
     /// Shown only.
     pub(crate) const fn read_only(name: &'static str, kind: Kind) -> Attribute {
-        Attribute { name, kind, post: Post::Never, put: false, nullable: true, index: None, reserved: Reserved::No }
+        let (post, reserved) = (Post::Never, Reserved::No);
+        Attribute { name, kind, post, put: false, null: Null::None, index: None, order: None, reserved }
     }
 
     /// Must be given on creation, and stays.
     pub(crate) const fn required(name: &'static str, kind: Kind) -> Attribute {
-        Attribute { post: Post::Required, nullable: false, ..Attribute::read_only(name, kind) }
+        Attribute { post: Post::Required, null: Null::Refused, ..Attribute::read_only(name, kind) }
     }
 
     /// May be given on creation, and stays.
     pub(crate) const fn create_only(name: &'static str, kind: Kind, default: Default) -> Attribute {
-        Attribute { post: Post::Default(default), nullable: false, ..Attribute::read_only(name, kind) }
+        Attribute { post: Post::Default(default), null: Null::Refused, ..Attribute::read_only(name, kind) }
     }
 
     /// May be given at any time.
@@ -90,19 +104,38 @@ impl Attribute {
     }
 
     pub(crate) const fn nullable(self) -> Attribute {
-        Attribute { nullable: true, ..self }
+        Attribute { null: Null::None, ..self }
+    }
+
+    /// Null is as if nothing was said.
+    pub(crate) const fn or_default(self) -> Attribute {
+        Attribute { null: Null::Default, ..self }
     }
 
     pub(crate) const fn indexed(self, column: Column) -> Attribute {
         Attribute { index: Some(column), ..self }
     }
 
+    pub(crate) const fn ordered(self, column: Column) -> Attribute {
+        Attribute { order: Some(column), ..self }
+    }
+
+    /// What objects are ordered by for this attribute, if they can be.
+    pub(crate) fn sort_column(&self) -> Option<Column> {
+        self.order.or(self.index).filter(|column| column.is_ordered())
+    }
+
     pub(crate) const fn reserved(self, reserved: Reserved) -> Attribute {
         Attribute { reserved, ..self }
     }
 
-    fn parse(&self, value: &Value) -> Result<Value> {
-        if value.is_null() && self.nullable { Ok(Value::Null) } else { self.kind.parse(self.name, value) }
+    /// `None`: as if nothing was said.
+    fn parse(&self, value: &Value) -> Result<Option<Value>> {
+        match (self.null, self.post) {
+            (Null::None, _) if value.is_null() => Ok(Some(Value::Null)),
+            (Null::Default, Post::Default(default)) if value.is_null() => Ok(default.value()),
+            _ => self.kind.parse(self.name, value).map(Some),
+        }
     }
 }
 
@@ -130,6 +163,17 @@ impl Table {
         self.attributes.iter().find(|attribute| attribute.name == name)
     }
 
+    /// Whether lists are filtered by keys of this attribute.
+    pub(crate) fn has_keys(&self, attribute: &str) -> bool {
+        self.keys.iter().any(|(of, ..)| *of == attribute)
+    }
+
+    /// The column of such a key, if it has one; `None`: it is no such key.
+    pub(crate) fn key(&self, attribute: &str, key: &str) -> Option<Option<Column>> {
+        let found = self.keys.iter().find(|(of, name, _)| (*of, *name) == (attribute, key));
+        found.map(|(.., column)| *column)
+    }
+
     /// The error when there is no object of this id.
     pub(crate) fn unknown(&self, id: &str) -> ApiError {
         ApiError::not_found(self.not_found, (self.missing)(id))
@@ -144,7 +188,7 @@ impl Table {
                 (Some(_), Post::Never) => {
                     return Err(ApiError::bad_request(format!("Attribute '{}' not allowed in POST", attribute.name)));
                 }
-                (Some(value), _) => Some(attribute.parse(value)?),
+                (Some(value), _) => attribute.parse(value)?,
                 (None, Post::Required) => {
                     return Err(ApiError::bad_request(format!(
                         "Failed to parse request. Required attribute '{}' not specified",
@@ -168,7 +212,7 @@ impl Table {
             if !attribute.put {
                 return Err(ApiError::bad_request(format!("Cannot update read-only attribute {}", attribute.name)));
             }
-            object.insert(attribute.name.to_owned(), attribute.parse(value)?);
+            object.extend(attribute.parse(value)?.map(|value| (attribute.name.to_owned(), value)));
         }
         Ok(object)
     }

@@ -95,6 +95,110 @@ async fn a_list_longer_than_a_piece_is_complete_and_filtered() {
     assert_eq!(odd.iter().collect::<Vec<_>>(), wanted[..300]);
 }
 
+/// What each of these lists may be ordered by, as with Neutron.
+const ORDERS: [(&str, &[&str]); 5] = [
+    ("networks", &["id", "name", "project_id", "tenant_id", "admin_state_up", "status", "mtu"]),
+    (
+        "subnets",
+        &[
+            "id",
+            "name",
+            "project_id",
+            "network_id",
+            "cidr",
+            "enable_dhcp",
+            "ip_version",
+            "gateway_ip",
+            "ipv6_ra_mode",
+            "ipv6_address_mode",
+            "subnetpool_id",
+        ],
+    ),
+    (
+        "ports",
+        &[
+            "id",
+            "name",
+            "project_id",
+            "network_id",
+            "admin_state_up",
+            "mac_address",
+            "device_id",
+            "device_owner",
+            "status",
+        ],
+    ),
+    ("security_groups", &["id", "name", "project_id"]),
+    (
+        "security_group_rules",
+        &[
+            "id",
+            "project_id",
+            "security_group_id",
+            "remote_group_id",
+            "direction",
+            "protocol",
+            "port_range_min",
+            "port_range_max",
+            "ethertype",
+            "remote_ip_prefix",
+        ],
+    ),
+];
+
+#[tokio::test]
+async fn lists_are_ordered_by_what_neutron_orders_them_by() {
+    let server = RestServer::start().await;
+    let network = server.create("network", json!({})).await["id"].clone();
+    for subnet in [
+        json!({"ip_version": 6, "cidr": "2001:db8:1::/64", "ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac"}),
+        json!({"ip_version": 4, "cidr": "10.0.9.0/24"}),
+        json!({"ip_version": 4, "cidr": "10.0.10.0/24", "gateway_ip": null}),
+        json!({"ip_version": 6, "cidr": "2001:db8:2::/64", "ipv6_ra_mode": "dhcpv6-stateful"}),
+    ] {
+        let mut subnet = subnet;
+        subnet["network_id"] = network.clone();
+        server.create("subnet", subnet).await;
+    }
+    server.create("port", json!({"network_id": network})).await;
+    let group = server.create("security_group", json!({"name": "web"})).await["id"].clone();
+    for (port, from) in [(443, json!("10.0.0.0/8")), (80, Value::Null)] {
+        let rule = json!({"security_group_id": group, "direction": "ingress", "protocol": "tcp", "port_range_min": port,
+            "port_range_max": port, "remote_ip_prefix": from});
+        server.create("security_group_rule", rule).await;
+    }
+    for (plural, keys) in ORDERS {
+        for key in keys {
+            // forwards, backwards, and page by page
+            let up = server.ids(plural, &format!("sort_key={key}&sort_dir=asc")).await;
+            let mut down = server.ids(plural, &format!("sort_key={key}&sort_dir=desc&sort_key=id&sort_dir=desc")).await;
+            down.reverse();
+            let exact = server.ids(plural, &format!("sort_key={key}&sort_dir=asc&sort_key=id&sort_dir=asc")).await;
+            assert_eq!(exact, down, "{plural} by {key}");
+            assert!(!up.is_empty());
+            let mut pages = Vec::new();
+            while pages.len() < up.len() {
+                let marker = pages.last().map(|last| format!("&marker={last}")).unwrap_or_default();
+                let page = server.ids(plural, &format!("sort_key={key}&sort_dir=asc&limit=1{marker}")).await;
+                assert_eq!(page.len(), 1, "{plural} by {key}");
+                pages.extend(page);
+            }
+            assert_eq!(pages, up, "{plural} by {key}");
+        }
+    }
+    let values = async |plural: &str, key: &str| -> Vec<Value> {
+        let answer = server.get(&format!("/v2.0/{}?sort_key={key}&sort_dir=asc", plural.replace('_', "-"))).await;
+        answer[plural].as_array().unwrap().iter().map(|object| object[key].clone()).collect()
+    };
+    assert_eq!(values("subnets", "ip_version").await, [4, 4, 6, 6]);
+    assert_eq!(values("subnets", "gateway_ip").await.first(), Some(&Value::Null));
+    assert_eq!(
+        values("subnets", "ipv6_ra_mode").await,
+        json!([null, null, "dhcpv6-stateful", "slaac"]).as_array().unwrap()[..]
+    );
+    assert_eq!(values("security_group_rules", "port_range_min").await.last(), Some(&json!(443)));
+}
+
 #[tokio::test]
 async fn bad_orders_and_conditions_are_refused() {
     let server = RestServer::start().await;

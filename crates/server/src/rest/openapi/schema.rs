@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::super::kind::{Key, Kind};
-use super::super::table::{Attribute, Post, Table};
+use super::super::port_values::{ADDRESS_PAIR, DHCP_OPTION};
+use super::super::table::{Attribute, Null, Post, Table};
 
 /// An object as it is shown. `fields` can leave out any attribute, so none is required.
 pub(super) fn shown(table: &Table) -> Value {
@@ -33,7 +34,8 @@ fn properties(
     let wanted = table.attributes.iter().filter(|attribute| wanted(attribute));
     let property = |attribute: &Attribute| {
         let schema = schema(attribute.kind);
-        let schema = if attribute.nullable { json!({"anyOf": [schema, {"type": "null"}]}) } else { schema };
+        let schema =
+            if attribute.null != Null::Refused { json!({"anyOf": [schema, {"type": "null"}]}) } else { schema };
         (attribute.name.to_owned(), schema)
     };
     wanted.map(property).collect()
@@ -50,6 +52,7 @@ fn of(kind: Kind, side: Side) -> Value {
     let list = |kind| json!({"type": "array", "items": of(kind, side), "uniqueItems": side == Side::Given});
     match kind {
         Kind::Text(max) if side == Side::Given => json!({"type": "string", "maxLength": max}),
+        Kind::OptionalText(max) => json!({"anyOf": [of(Kind::Text(max), side), {"type": "null"}]}),
         // an unbound port shows an empty host name
         Kind::Text(_) | Kind::Prefix => json!({"type": "string"}),
         Kind::Bool => json!({"type": "boolean"}),
@@ -63,6 +66,9 @@ fn of(kind: Kind, side: Side) -> Value {
         Kind::Protocol => json!({"type": ["string", "integer"]}),
         Kind::Ethertype => json!({"enum": ["IPv4", "IPv6"]}),
         Kind::Port => json!({"type": "integer"}),
+        Kind::DhcpOptions => of(Kind::Objects(DHCP_OPTION), side),
+        Kind::AddressPairs => of(Kind::Objects(ADDRESS_PAIR), side),
+        Kind::ServiceTypes => list(Kind::Text(255)),
         Kind::Texts(max) => list(Kind::Text(max)),
         Kind::Uuids => list(Kind::Uuid),
         Kind::Ips => list(Kind::Ip),
