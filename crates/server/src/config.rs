@@ -37,6 +37,8 @@ pub struct Settings {
     pub default_tunnel_type: TunnelType,
     /// Bytes; networks get this less the overhead of their tunnel type.
     pub underlay_mtu: u32,
+    /// The domain that ports' DNS names lie in, as the API shows them.
+    pub dns_domain: String,
     /// How many networks a project may have that has no quota of its own; -1: any number.
     pub quota_network: i64,
     /// The same for subnets.
@@ -71,6 +73,7 @@ impl Default for Settings {
             vxlan_keys: KeyRange { first: 1001, last: 2000 },
             default_tunnel_type: TunnelType::Vxlan,
             underlay_mtu: 1500,
+            dns_domain: "openstacklocal".to_owned(),
             // without authentication, everybody is one project
             quota_network: -1,
             quota_subnet: -1,

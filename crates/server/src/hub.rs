@@ -78,8 +78,11 @@ pub(crate) async fn start(
     let (all, commits) = store.follow().await?;
     let limits = Limits { tombstones: settings.tombstones };
     let bounds = Bounds { limits, propagation: settings.propagation_bound(), alive: settings.alive_bound() };
-    let mut state = State::new(&all, store.epoch(), bounds, hosts, writer.clone());
     let hosts_before: Vec<store::Host> = store.list(&Filter::default()).await?;
+    for host in &hosts_before {
+        hosts.enable(&host.name, host.admin_state_up);
+    }
+    let mut state = State::new(&all, store.epoch(), bounds, hosts, writer.clone());
     let heard = hosts_before.into_iter().map(Heard::from);
     state.heard_of_before(heard, microseconds_since_1970(), Duration::ZERO);
     let (events_in, events) = mpsc::channel(EVENTS);

@@ -11,6 +11,7 @@ mod availability_zones;
 mod bindings;
 mod bounds;
 mod context;
+mod dns;
 mod error;
 mod extensions;
 mod handlers;
@@ -73,6 +74,8 @@ pub struct Settings {
     pub vxlan_keys: RangeInclusive<TunnelKey>,
     /// Bytes of the largest packet on the underlay.
     pub underlay_mtu: u32,
+    /// What the names of ports lie in; empty: in nothing.
+    pub dns_domain: String,
     /// How many objects a project may have that has no quota of its own; what is not named, any number.
     pub quotas: Limits,
     /// For the whole of a request's body.
@@ -86,6 +89,7 @@ impl Default for Settings {
             gre_keys: 1..=1000,
             vxlan_keys: 1001..=2000,
             underlay_mtu: 1500,
+            dns_domain: "openstacklocal".to_owned(),
             quotas: Limits::new(),
             timeout: Duration::from_secs(30),
         }

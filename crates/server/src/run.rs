@@ -148,6 +148,7 @@ fn rest_settings(settings: &Settings) -> rest::Settings {
         gre_keys: settings.gre_keys.first..=settings.gre_keys.last,
         vxlan_keys: settings.vxlan_keys.first..=settings.vxlan_keys.last,
         underlay_mtu: settings.underlay_mtu,
+        dns_domain: settings.dns_domain.clone(),
         quotas: Limits::from([
             (Counted::Network, settings.quota_network),
             (Counted::Subnet, settings.quota_subnet),

@@ -104,6 +104,12 @@ assert [(zone.name, zone.resource, zone.state) for zone in network.availability_
 listed = {extension.alias for extension in network.extensions()}
 assert {"security-group", "binding-extended", "quotas", "standard-attr-tag"} <= listed and "router" not in listed, listed
 
+# DNS names
+named = network.create_port(network_id=net.id, dns_name="Web-1", fixed_ips=[{"ip_address": "10.7.0.78"}])
+assert named.dns_name == "web-1", named
+[assigned] = named.dns_assignment
+assert (assigned["ip_address"], assigned["fqdn"]) == ("10.7.0.78", "web-1.openstacklocal."), assigned
+
 for port in network.ports(network_id=net.id):
     network.delete_port(port, ignore_missing=False)
 network.delete_network(net, ignore_missing=False)

@@ -46,6 +46,7 @@ pub enum Column {
     CreatedAt,
     /// Of networks.
     Mtu,
+    ZoneHints,
     /// The same for all: it orders nothing.
     Same,
     /// Of subnets and ports.
@@ -198,6 +199,7 @@ impl Column {
             Column::Ethertype => "ethertype",
             Column::Protocol => "protocol",
             Column::IpVersion => "ip_version",
+            Column::ZoneHints => "zone_hints",
             Column::Gateway => "gateway",
             Column::RaMode => "ra_mode",
             Column::AddressMode => "address_mode",
@@ -263,6 +265,7 @@ impl Column {
                 | Column::Direction
                 | Column::Ethertype
                 | Column::Protocol
+                | Column::ZoneHints
                 | Column::RaMode
                 | Column::AddressMode
                 | Column::RemotePrefix

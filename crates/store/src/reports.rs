@@ -10,8 +10,8 @@ use crate::write::{Touched, Write};
 use crate::{Result, Store, stored};
 
 impl Store {
-    /// Binds the ports that wait for this host (`binding_failed`) and whose segment it serves: each gets a new binding
-    /// generation. Returns their ids.
+    /// Binds the ports that wait for this host (`binding_failed`) and whose segment it serves, if it is enabled: each
+    /// gets a new binding generation. Returns their ids.
     pub async fn bind_pending(&self, host: HostName) -> Result<Vec<PortId>> {
         self.write(move |write| Box::pin(async move { bind_pending(write, &host).await })).await
     }
@@ -58,7 +58,7 @@ async fn bind_pending(write: &mut Write<'_>, host: &HostName) -> Result<Vec<Port
     let rows = sqlx::query(
         "SELECT b.port_id, h.tunnel_types, s.tunnel_type FROM bindings b \
          JOIN ports p ON p.id = b.port_id JOIN segments s ON s.network_id = p.network_id JOIN hosts h ON h.name = b.host \
-         WHERE b.host = $1 AND b.vif_type = $2",
+         WHERE b.host = $1 AND b.vif_type = $2 AND h.admin_state_up",
     )
     .bind(host.as_str())
     .bind(VifType::BindingFailed.as_str())

@@ -60,6 +60,8 @@ impl Component for Server {
             "The type of networks that ask for none" },
         Opt { name: "underlay-mtu", kind: Kind::Number, value: "BYTES", help:
             "MTU of the underlay; networks get this less the overhead of their tunnel type" },
+        Opt { name: "dns-domain", kind: Kind::Text, value: "DOMAIN", help:
+            "What the DNS names of ports lie in, as the API shows them" },
         Opt { name: "quota-network", kind: Kind::Number, value: "COUNT", help:
             "Networks that a project may have that has no quota of its own; -1: any number" },
         Opt { name: "quota-subnet", kind: Kind::Number, value: "COUNT", help: "The same for subnets" },

@@ -49,6 +49,15 @@ impl Resource for Agents {
         Ok(host.update(write, HostUpdate { admin_state_up, description }).await?)
     }
 
+    /// A host that is enabled again takes the ports that waited for it.
+    async fn after_update(state: &RestState, host: &Host) -> Result<()> {
+        state.hosts.enable(&host.name, host.admin_state_up);
+        if is_alive(state, host) {
+            state.store.bind_pending(host.name.clone()).await?;
+        }
+        Ok(())
+    }
+
     async fn delete(write: &mut Write<'_>, state: &RestState, host: Host) -> Result<()> {
         if is_alive(state, &host) {
             let message = format!("Agent {} on host {} is alive: stop it before deleting it.", host.id, host.name);

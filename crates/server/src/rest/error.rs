@@ -21,6 +21,11 @@ impl ApiError {
         ApiError { status, kind, message: message.into() }
     }
 
+    #[cfg(test)]
+    pub(crate) fn status(&self) -> u16 {
+        self.status.as_u16()
+    }
+
     /// 400 about the shape of a request.
     pub(crate) fn bad_request(message: impl Into<String>) -> ApiError {
         ApiError::new(StatusCode::BAD_REQUEST, "HTTPBadRequest", message)

@@ -13,6 +13,7 @@ const EXTENSIONS: &[(&str, &str, &str)] = &[
     ("availability_zone", "Availability Zone", "The availability zone extension."),
     ("binding", "Port Binding", "Expose port bindings of a virtual port to external application"),
     ("binding-extended", "Port Bindings Extended", "Expose port bindings of a virtual port to external application"),
+    ("dns-integration", "DNS Integration", "Provides integration with DNS."),
     (
         "empty-string-filtering",
         "Empty String Filtering Extension",

@@ -45,7 +45,9 @@ async fn list<R: Resource>(
     uri: Uri,
 ) -> Result<Response> {
     let listing = Listing::parse(&R::TABLE, pairs)?;
-    R::before_list(&state, &context).await?;
+    // as with Neutron, the one that is asked for counts more than the caller's own
+    let project = listing.project().filter(|_| context.is_admin).unwrap_or(&context.project_id);
+    R::before_list(&state, project).await?;
     let links = Links::new(&format!("{}/v2.0/{}", base(&headers), R::TABLE.path()), uri.query().unwrap_or_default());
     list::answer::<R>(state, context, listing, links).await
 }
@@ -148,7 +150,9 @@ async fn update<R: Resource>(
             R::update(write, &shared, before, changes).await
         })
     });
-    let object = show_one::<R>(&state, &context, changed.await?).await?;
+    let changed = changed.await?;
+    R::after_update(&state, &changed).await?;
+    let object = show_one::<R>(&state, &context, changed).await?;
     Ok(Json(json!({R::TABLE.singular: object})))
 }
 

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::error::{ApiError, Result};
 use super::table::Object;
-use super::{port_values, rule_values, service_types};
+use super::{dns, port_values, rule_values, service_types};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -35,6 +35,9 @@ pub(crate) enum Kind {
     /// Of ports: see [`port_values`].
     DhcpOptions,
     AddressPairs,
+    /// See [`dns`].
+    DnsName,
+    DnsDomain,
     /// Of subnets: see [`service_types`].
     ServiceTypes,
     /// A list of what this says, without repetition.
@@ -68,6 +71,8 @@ impl Kind {
             Kind::DhcpOptions => return port_values::dhcp_options(value),
             Kind::AddressPairs => return port_values::address_pairs(value),
             Kind::ServiceTypes => return service_types::parse(value),
+            Kind::DnsName => return dns::name(value),
+            Kind::DnsDomain => return dns::domain(value),
             _ => {}
         }
         self.read(value)
@@ -104,24 +109,31 @@ impl Kind {
             | Kind::Prefix
             | Kind::DhcpOptions
             | Kind::AddressPairs
-            | Kind::ServiceTypes => self.parse("", value).map_err(|error| error.to_string()),
+            | Kind::ServiceTypes
+            | Kind::DnsName
+            | Kind::DnsDomain => self.parse("", value).map_err(|error| error.to_string()),
         }
     }
 
-    /// Refuses, in a filter, what cannot even be compared with values of this kind. As with Neutron, that depends on
-    /// the kind: an id or an address that is none finds nothing.
-    pub(crate) fn check_filter(self, attribute: &str, value: &str) -> Result<()> {
-        let given = Value::from(value);
+    /// What a filter compares with. Refused is what cannot even be compared with values of this kind: as with Neutron,
+    /// that depends on the kind, and an id or an address that is none finds nothing.
+    pub(crate) fn of_filter(self, attribute: &str, value: String) -> Result<String> {
+        let given = Value::from(value.as_str());
         match self {
-            Kind::Bool => self.parse(attribute, &given).map(drop),
+            Kind::Bool => self.parse(attribute, &given)?,
             // those out of range are no mistake
-            Kind::Integer(..) => Kind::Integer(i64::MIN, i64::MAX).parse(attribute, &given).map(drop),
-            Kind::Cidr if self.read(&given).is_err() => {
-                Err(ApiError::invalid(format!("{value} is not in a CIDR format")))
+            Kind::Integer(..) => Kind::Integer(i64::MIN, i64::MAX).parse(attribute, &given)?,
+            Kind::Cidr => {
+                let net = value.parse::<IpNet>();
+                let net = net.map_err(|_| ApiError::invalid(format!("{value} is not in a CIDR format")))?;
+                return Ok(net.trunc().to_string());
             }
-            Kind::Protocol | Kind::Port | Kind::Prefix if !value.is_empty() => self.parse(attribute, &given).map(drop),
-            _ => Ok(()),
-        }
+            Kind::Protocol | Kind::Ethertype | Kind::Port | Kind::Prefix if !value.is_empty() => {
+                self.parse(attribute, &given)?
+            }
+            _ => given,
+        };
+        Ok(value)
     }
 
     /// Whether a filter says what of the value it means: objects have no one value to compare with.
@@ -268,7 +280,7 @@ fn python(value: &Value) -> String {
         Value::Bool(true) => "True".to_owned(),
         Value::Bool(false) => "False".to_owned(),
         Value::Number(number) => number.to_string(),
-        Value::String(text) => format!("'{text}'"),
+        Value::String(text) => format!("'{}'", text.replace('\\', r"\\").replace('\n', r"\n")),
         Value::Array(items) => format!("[{}]", items.iter().map(python).collect::<Vec<_>>().join(", ")),
         Value::Object(object) => {
             let pairs = object.iter().map(|(name, value)| format!("'{name}': {}", python(value)));

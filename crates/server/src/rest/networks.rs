@@ -8,6 +8,7 @@ use super::availability_zones;
 use super::context::Context;
 use super::error::{ApiError, Result};
 use super::kind::Kind;
+use super::policy;
 use super::resource::{Resource, show_common, take_project, typed};
 use super::table::{Attribute, Default, Object, Reserved, Table, common};
 use super::{RestState, Settings};
@@ -38,6 +39,7 @@ impl Resource for Networks {
             Attribute::writable("router:external", Kind::Bool, Default::False).reserved(Reserved::ToSet),
             Attribute::writable("is_default", Kind::Bool, Default::False).reserved(Reserved::ToSet),
             Attribute::writable("port_security_enabled", Kind::Bool, Default::True),
+            Attribute::writable("dns_domain", Kind::DnsDomain, Default::Text("")),
             Attribute::create_only("provider:network_type", Kind::Text(32), Default::Open)
                 .nullable()
                 .reserved(Reserved::ToSee),
@@ -47,7 +49,8 @@ impl Resource for Networks {
             Attribute::create_only("provider:segmentation_id", Kind::Integer(0, i64::MAX), Default::Open)
                 .nullable()
                 .reserved(Reserved::ToSee),
-            Attribute::create_only("availability_zone_hints", Kind::Texts(255), Default::EmptyList),
+            Attribute::create_only("availability_zone_hints", Kind::Texts(255), Default::EmptyList)
+                .ordered(Column::ZoneHints),
             Attribute::read_only("availability_zones", Kind::Texts(255)),
             Attribute::read_only("ipv4_address_scope", Kind::Uuid),
             Attribute::read_only("ipv6_address_scope", Kind::Uuid),
@@ -80,6 +83,28 @@ impl Resource for Networks {
     async fn show(_state: &RestState, networks: Vec<Network>) -> Result<Vec<Object>> {
         Ok(networks.into_iter().map(show).collect())
     }
+}
+
+/// What a network is to the caller who puts something into it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    Own,
+    Shared,
+    /// He may not know of it.
+    None,
+}
+
+pub(super) async fn access(write: &mut Write<'_>, context: &Context, id: NetworkId) -> Result<Access> {
+    if context.is_admin {
+        return Ok(Access::Own);
+    }
+    let network: Network = write.get(id.0).await?;
+    let shared = network.attributes.get("shared").and_then(Value::as_bool).unwrap_or_default();
+    Ok(match policy::owns(context, Some(&network.project_id)) {
+        true => Access::Own,
+        false if shared => Access::Shared,
+        false => Access::None,
+    })
 }
 
 #[derive(Deserialize)]

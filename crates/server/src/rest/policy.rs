@@ -39,6 +39,18 @@ pub(crate) fn check(table: &Table, context: &Context, verb: &str, body: &Object)
     }
 }
 
+/// What of a new port only the owner of its network may say, by the policy's name, if the body says any of it.
+pub(crate) fn reserved_to_network_owner(port: &Object) -> Option<&'static str> {
+    let list = |name| port.get(name).and_then(Value::as_array).into_iter().flatten();
+    let says = [
+        ("create_port:mac_address", port.contains_key("mac_address")),
+        ("create_port:fixed_ips:ip_address", list("fixed_ips").any(|ip| ip.get("ip_address").is_some())),
+        ("create_port:port_security_enabled", port.contains_key("port_security_enabled")),
+        ("create_port:allowed_address_pairs", list("allowed_address_pairs").next().is_some()),
+    ];
+    says.into_iter().find_map(|(rule, says)| says.then_some(rule))
+}
+
 /// Takes away what the caller may not see of an object that he may see.
 pub(crate) fn hide(table: &Table, context: &Context, mut object: Object) -> Object {
     if !context.is_admin {
@@ -56,7 +68,12 @@ mod tests {
     use super::super::networks::Networks;
     use super::super::ports::Ports;
     use super::super::resource::Resource;
+    use super::super::security_group_rules::SecurityGroupRules;
+    use super::super::security_groups::SecurityGroups;
+    use super::super::subnets::Subnets;
+    use super::super::{RestState, Settings};
     use super::*;
+    use crate::hosts::Hosts;
 
     fn member() -> Context {
         Context { project_id: "p1".to_owned(), is_admin: false }
@@ -93,6 +110,53 @@ mod tests {
             assert_eq!(check(table, &member(), "create", &body).is_err(), refused, "{body:?}");
             assert!(check(table, &Context::without_token(), "create", &body).is_ok(), "{body:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_member_puts_into_a_network_of_others_what_its_being_shared_permits() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = store::Store::open(&directory.path().join("culvert.db")).await.unwrap();
+        let state = RestState { store: store.clone(), hosts: Hosts::default(), settings: Settings::default() };
+        for (of, shared) in [("p1", false), ("p2", true), ("p2", false)] {
+            let network = made::<Networks>(
+                &state,
+                Context { project_id: of.to_owned(), is_admin: true },
+                json!({"shared": shared}),
+            );
+            let id = network.await.unwrap().id;
+            let port = async |body: Value| {
+                let mut body = object(&body);
+                body.insert("network_id".to_owned(), json!(id));
+                made::<Ports>(&state, member(), Value::Object(body)).await.map(drop).map_err(|error| error.status())
+            };
+            let subnet = json!({"network_id": id, "ip_version": 4, "cidr": "10.0.0.0/24"});
+            let subnet = made::<Subnets>(&state, member(), subnet).await.map(drop).map_err(|error| error.status());
+            let ports = [
+                port(json!({})).await,
+                port(json!({"mac_address": "fa:16:3e:00:00:01"})).await,
+                port(json!({"fixed_ips": [{"ip_address": "10.0.0.9"}]})).await,
+            ];
+            let (expected_subnet, expected_ports) = match (of, shared) {
+                ("p1", _) => (Ok(()), [Ok(()); 3]),
+                (_, true) => (Err(403), [Ok(()), Err(403), Err(403)]),
+                (_, false) => (Err(403), [Err(404); 3]),
+            };
+            assert_eq!((subnet, ports), (expected_subnet, expected_ports), "of {of}, shared: {shared}");
+        }
+        let other = Context { project_id: "p2".to_owned(), is_admin: true };
+        let group = made::<SecurityGroups>(&state, other, json!({"name": "web"})).await.unwrap().id;
+        let rule = json!({"security_group_id": group, "direction": "ingress"});
+        let refused = made::<SecurityGroupRules>(&state, member(), rule.clone()).await.map_err(|error| error.status());
+        assert_eq!(refused.map(drop), Err(404));
+        made::<SecurityGroupRules>(&state, Context::without_token(), rule).await.unwrap();
+    }
+
+    async fn made<R: Resource>(state: &RestState, context: Context, body: Value) -> Result<R::Stored> {
+        let object = R::TABLE.parse_post(&object(&body))?;
+        let shared = state.clone();
+        let made =
+            state.store.write(move |write| Box::pin(async move { R::create(write, &shared, &context, object).await }));
+        made.await
     }
 
     #[test]

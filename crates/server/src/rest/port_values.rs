@@ -1,6 +1,6 @@
 //! The lists of ports that have rules of their own: read into one form, in Neutron's words. Pure.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Value, json};
 
@@ -28,6 +28,9 @@ pub(super) fn dhcp_options(value: &Value) -> Result<Value> {
 
 fn dhcp_option(value: &Value) -> Result<Value> {
     let unfit = || ApiError::invalid(format!("No valid key specs matched for: {}", shown(value)));
+    if let Some(version) = value.get("ip_version") {
+        Kind::Integer(i64::MIN, i64::MAX).parse("ip_version", version)?;
+    }
     let mut option = object(value, DHCP_OPTION).map_err(|_| unfit())?;
     let text = |name: &str| option.get(name).and_then(Value::as_str);
     let name = text("opt_name").unwrap_or_default();
@@ -41,14 +44,22 @@ fn dhcp_option(value: &Value) -> Result<Value> {
     Ok(option.into())
 }
 
-/// The options of a port after an update: those that it names are set or, with null, taken away; the others stay.
+/// The options of a port after an update: those that it names are set or, with null, taken away; the others stay. By
+/// name and IP version.
 pub(super) fn merge_dhcp_options(before: Option<&Value>, update: &Value) -> Value {
-    let mut options = before.and_then(Value::as_array).cloned().unwrap_or_default();
-    for option in update.as_array().into_iter().flatten() {
-        options.retain(|other| ["opt_name", "ip_version"].iter().any(|key| other.get(key) != option.get(key)));
-        options.extend(Some(option).filter(|option| !option["opt_value"].is_null()).cloned());
+    let mut options = BTreeMap::new();
+    let lists = before.into_iter().chain([update]).filter_map(Value::as_array);
+    for option in lists.flatten() {
+        let value = |name: &str| option.get(name);
+        let name = value("opt_name").and_then(Value::as_str).unwrap_or_default();
+        let version = value("ip_version").and_then(Value::as_i64).unwrap_or(4);
+        if value("opt_value").is_none_or(Value::is_null) {
+            options.remove(&(name, version));
+        } else {
+            options.insert((name, version), option.clone());
+        }
     }
-    options.into()
+    options.into_values().collect()
 }
 
 /// `allowed_address_pairs`: addresses and prefixes. A pair without a MAC means the port's own.

@@ -11,10 +11,12 @@ use super::RestState;
 use super::context::Context;
 use super::error::{ApiError, Result};
 use super::kind::{Key, Kind};
+use super::networks::{self, Access};
 use super::port_values::merge_dhcp_options;
 use super::resource::{Resource, nullable, show_common, take_project, typed};
 use super::table::{Attribute, Default, Null, Object, Post, Reserved, Table, common};
 use super::vif::{VNIC_TYPES, can_bind, datapaths, vif_details};
+use super::{dns, policy};
 
 pub(crate) struct Ports;
 
@@ -23,6 +25,11 @@ const FIXED_IP: &[Key] = &[
     Key { name: "ip_address", kind: &Kind::Ip, required: false },
 ];
 
+const DNS_ASSIGNMENT: &[Key] = &[
+    Key { name: "ip_address", kind: &Kind::Ip, required: true },
+    Key { name: "hostname", kind: &Kind::Text(255), required: true },
+    Key { name: "fqdn", kind: &Kind::Text(255), required: true },
+];
 const DHCP_OPTIONS: &str = "extra_dhcp_opts";
 
 impl Resource for Ports {
@@ -62,6 +69,8 @@ impl Resource for Ports {
             Attribute::writable("security_groups", Kind::Uuids, Default::Open).nullable().indexed(Column::MemberOf),
             Attribute::writable("allowed_address_pairs", Kind::AddressPairs, Default::EmptyList).or_default(),
             Attribute::writable(DHCP_OPTIONS, Kind::DhcpOptions, Default::EmptyList).or_default(),
+            Attribute::writable("dns_name", Kind::DnsName, Default::Text("")),
+            Attribute::read_only("dns_assignment", Kind::Objects(DNS_ASSIGNMENT)),
             Attribute::read_only("status", Kind::Text(16)).indexed(Column::Status),
             Attribute { post: Post::Default(Default::EmptyList), null: Null::Refused, ..common::TAGS },
             common::CREATED_AT,
@@ -73,13 +82,22 @@ impl Resource for Ports {
     const COUNTED: Option<Counted> = Some(Counted::Port);
 
     async fn create(write: &mut Write<'_>, state: &RestState, context: &Context, object: Object) -> Result<Port> {
-        let port = Port::create(write, new(object, context)?, &can_bind(state)).await?;
+        check_name(&object, state)?;
+        let reserved = policy::reserved_to_network_owner(&object);
+        let new = new(object, context)?;
+        match networks::access(write, context, new.network_id).await? {
+            Access::None => return Err(store::Error::NetworkNotFound(new.network_id).into()),
+            Access::Shared => reserved.map_or(Ok(()), |rule| Err(ApiError::forbidden(rule)))?,
+            Access::Own => {}
+        }
+        let port = Port::create(write, new, &can_bind(state)).await?;
         // whether it is secured may have been for its network to say
         check_security(&port)?;
         Ok(port)
     }
 
     async fn update(write: &mut Write<'_>, state: &RestState, port: Port, changes: Object) -> Result<Port> {
+        check_name(&changes, state)?;
         let mut update: Update = typed(changes)?;
         if let Some(options) = update.attributes.get_mut(DHCP_OPTIONS) {
             *options = merge_dhcp_options(port.attributes.get(DHCP_OPTIONS), options);
@@ -110,7 +128,7 @@ impl Resource for Ports {
         let bound = ports.iter().filter(|port| port.is_bound());
         let hosts: Vec<HostName> = bound.filter_map(|port| Some(port.binding.as_ref()?.host.clone())).collect();
         let datapaths = datapaths(state, &hosts).await?;
-        Ok(ports.into_iter().map(|port| show(port, &datapaths)).collect())
+        Ok(ports.into_iter().map(|port| show(port, &datapaths, &state.settings.dns_domain)).collect())
     }
 }
 
@@ -192,6 +210,11 @@ fn choices(fixed_ips: Vec<FixedIp>) -> Result<Vec<FixedIpChoice>> {
     fixed_ips.into_iter().map(choice).collect()
 }
 
+fn check_name(object: &Object, state: &RestState) -> Result<()> {
+    let name = object.get("dns_name").and_then(Value::as_str).unwrap_or_default();
+    if name.is_empty() { Ok(()) } else { dns::check_domain(name, &state.settings.dns_domain) }
+}
+
 /// Address pairs are exceptions from port security.
 fn check_security(port: &Port) -> Result<()> {
     let pairs = port.attributes.get("allowed_address_pairs").and_then(Value::as_array);
@@ -224,7 +247,7 @@ fn is_secured(port: &Port) -> bool {
     port.attributes.get("port_security_enabled").and_then(Value::as_bool).unwrap_or(true)
 }
 
-fn show(port: Port, datapaths: &HashMap<HostName, Value>) -> Object {
+fn show(port: Port, datapaths: &HashMap<HostName, Value>, dns_domain: &str) -> Object {
     let binding = port.binding.as_ref();
     let vif_type = binding.map_or("unbound", |binding| binding.vif_type.as_str());
     let host = binding.map_or("", |binding| binding.host.as_str());
@@ -238,6 +261,8 @@ fn show(port: Port, datapaths: &HashMap<HostName, Value>) -> Object {
         .iter()
         .map(|fixed_ip| json!({"subnet_id": fixed_ip.subnet_id, "ip_address": fixed_ip.ip}))
         .collect();
+    let dns_name = port.attributes.get("dns_name").and_then(Value::as_str).unwrap_or_default();
+    let dns_assignment = dns::assignment(dns_name, dns_domain, port.fixed_ips.iter().map(|fixed_ip| fixed_ip.ip));
     let own = json!({
         "id": port.id,
         "name": port.name,
@@ -248,6 +273,7 @@ fn show(port: Port, datapaths: &HashMap<HostName, Value>) -> Object {
         "device_id": port.device_id,
         "device_owner": port.device_owner,
         "fixed_ips": fixed_ips,
+        "dns_assignment": dns_assignment,
         "binding:host_id": host,
         "binding:vif_type": vif_type,
         "binding:vif_details": details,

@@ -79,12 +79,14 @@ impl Listing {
         };
         let (key, value) = match value.split_once('=') {
             _ if !table.has_keys(name) => (None, value),
-            None => return Err(ApiError::invalid(format!("'{value}' is not of the form <key>=[value]"))),
+            None | Some(("", _)) => {
+                return Err(ApiError::invalid(format!("'{value}' is not of the form <key>=[value]")));
+            }
             // as with Neutron, another key says nothing
             Some((key, _)) if table.key(name, key).is_none() => return Ok(()),
             Some((key, value)) => (Some(key.to_owned()), value.to_owned()),
         };
-        attribute.kind.check_filter(name, &value)?;
+        let value = attribute.kind.of_filter(name, value)?;
         let same = |condition: &&mut Condition| condition.attribute.name == attribute.name && condition.key == key;
         match self.conditions.iter_mut().find(same) {
             // a repeated name is an alternative
@@ -108,6 +110,13 @@ impl Listing {
         (context.is_admin || !shares(table))
             && self.tags.is_empty()
             && self.conditions.iter().all(|condition| condition.indexed(table).is_some())
+    }
+
+    /// The one project whose objects are asked for.
+    pub(crate) fn project(&self) -> Option<&str> {
+        let names = ["project_id", "tenant_id"];
+        let condition = self.conditions.iter().find(|condition| names.contains(&condition.attribute.name))?;
+        condition.values.first().map(String::as_str).filter(|project| !project.is_empty())
     }
 
     pub(crate) fn holds(&self, object: &Object) -> bool {

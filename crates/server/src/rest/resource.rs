@@ -23,8 +23,13 @@ pub(crate) trait Resource: 'static {
     /// What quotas count it as.
     const COUNTED: Option<Counted> = None;
 
-    /// What must be there before somebody looks.
-    fn before_list(_state: &RestState, _context: &Context) -> impl Future<Output = Result<()>> + Send {
+    /// What of a project's must be there before somebody looks.
+    fn before_list(_state: &RestState, _project: &str) -> impl Future<Output = Result<()>> + Send {
+        async { Ok(()) }
+    }
+
+    /// What follows from a change once it is committed.
+    fn after_update(_state: &RestState, _after: &Self::Stored) -> impl Future<Output = Result<()>> + Send {
         async { Ok(()) }
     }
 

@@ -1,13 +1,14 @@
 use ipnet::IpNet;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use store::{Column, Counted, NewSecurityGroupRule, SecurityGroupRule, Write};
+use store::{Column, Counted, NewSecurityGroupRule, SecurityGroup, SecurityGroupRule, Write};
 use uuid::Uuid;
 
 use super::RestState;
 use super::context::Context;
 use super::error::Result;
 use super::kind::Kind;
+use super::policy;
 use super::resource::{Resource, show_common, take_project, typed};
 use super::rule_values;
 use super::table::{Attribute, Default, Object, Table, common};
@@ -54,8 +55,8 @@ impl Resource for SecurityGroupRules {
 
     const COUNTED: Option<Counted> = Some(Counted::SecurityGroupRule);
 
-    async fn before_list(state: &RestState, context: &Context) -> Result<()> {
-        state.store.default_security_group(&context.project_id).await?;
+    async fn before_list(state: &RestState, project: &str) -> Result<()> {
+        state.store.default_security_group(project).await?;
         Ok(())
     }
 
@@ -68,6 +69,10 @@ impl Resource for SecurityGroupRules {
         let project_id = take_project(context, &mut object)?;
         rule_values::check(&mut object)?;
         let Create { security_group_id, remote_group_id, attributes } = typed(object)?;
+        let group: SecurityGroup = write.get(security_group_id).await?;
+        if !policy::owns(context, Some(&group.project_id)) {
+            return Err(store::Error::SecurityGroupNotFound(security_group_id).into());
+        }
         let new =
             NewSecurityGroupRule { id: Uuid::new_v4(), security_group_id, project_id, remote_group_id, attributes };
         Ok(SecurityGroupRule::create(write, new).await?)

@@ -42,8 +42,8 @@ impl Resource for SecurityGroups {
     const COUNTED: Option<Counted> = Some(Counted::SecurityGroup);
 
     /// Every project has a group `default`, from the first time that it looks.
-    async fn before_list(state: &RestState, context: &Context) -> Result<()> {
-        state.store.default_security_group(&context.project_id).await?;
+    async fn before_list(state: &RestState, project: &str) -> Result<()> {
+        state.store.default_security_group(project).await?;
         Ok(())
     }
 

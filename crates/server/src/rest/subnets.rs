@@ -12,6 +12,7 @@ use super::context::Context;
 use super::error::{ApiError, Result};
 use super::ipv6_modes;
 use super::kind::{Key, Kind};
+use super::networks::{self, Access};
 use super::resource::{Resource, nullable, show_common, take_project, typed};
 use super::table::{Attribute, Default, Object, Table, common};
 
@@ -65,7 +66,11 @@ impl Resource for Subnets {
     const COUNTED: Option<Counted> = Some(Counted::Subnet);
 
     async fn create(write: &mut Write<'_>, _state: &RestState, context: &Context, object: Object) -> Result<Subnet> {
-        Ok(Subnet::create(write, new(object, context)?).await?)
+        let new = new(object, context)?;
+        if networks::access(write, context, new.network_id).await? != Access::Own {
+            return Err(ApiError::forbidden("create_subnet"));
+        }
+        Ok(Subnet::create(write, new).await?)
     }
 
     async fn update(write: &mut Write<'_>, _state: &RestState, subnet: Subnet, changes: Object) -> Result<Subnet> {

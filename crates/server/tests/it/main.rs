@@ -3,6 +3,7 @@
 // the helpers of tests, too, fail by panicking
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod agents;
 mod bindings;
 mod concurrency;
 mod errors;

@@ -1,5 +1,8 @@
 -- What else lists can be ordered by; kept elsewhere in the row. What there is none of comes first.
 
+ALTER TABLE networks ADD COLUMN zone_hints TEXT NOT NULL
+    GENERATED ALWAYS AS (COALESCE(json_extract(attributes, '$.availability_zone_hints'), '')) VIRTUAL;
+
 ALTER TABLE subnets ADD COLUMN ip_version INTEGER NOT NULL
     GENERATED ALWAYS AS (CASE length(next_ip) WHEN 4 THEN 4 ELSE 6 END) VIRTUAL;
 ALTER TABLE subnets ADD COLUMN gateway BLOB NOT NULL

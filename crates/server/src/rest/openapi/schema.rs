@@ -35,7 +35,7 @@ fn properties(
     let property = |attribute: &Attribute| {
         let schema = schema(attribute.kind);
         let schema =
-            if attribute.null != Null::Refused { json!({"anyOf": [schema, {"type": "null"}]}) } else { schema };
+            if attribute.null == Null::Refused { schema } else { json!({"anyOf": [schema, {"type": "null"}]}) };
         (attribute.name.to_owned(), schema)
     };
     wanted.map(property).collect()
@@ -54,7 +54,7 @@ fn of(kind: Kind, side: Side) -> Value {
         Kind::Text(max) if side == Side::Given => json!({"type": "string", "maxLength": max}),
         Kind::OptionalText(max) => json!({"anyOf": [of(Kind::Text(max), side), {"type": "null"}]}),
         // an unbound port shows an empty host name
-        Kind::Text(_) | Kind::Prefix => json!({"type": "string"}),
+        Kind::Text(_) | Kind::Prefix | Kind::DnsName | Kind::DnsDomain => json!({"type": "string"}),
         Kind::Bool => json!({"type": "boolean"}),
         Kind::Integer(min, max) => json!({"type": "integer", "minimum": min, "maximum": max}),
         Kind::OneOf(values) => json!({"enum": values}),

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::Value;
+use server::rest::Settings;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -36,7 +37,8 @@ pub(super) async fn replay(file: &Path) -> Vec<(String, Vec<Difference>)> {
     let text = std::fs::read_to_string(file).unwrap();
     let exchanges: Vec<Exchange> =
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-    let server = RestServer::start().await;
+    let settings = Settings { dns_domain: "example.org".to_owned(), ..Settings::default() };
+    let server = RestServer::start_with(settings).await;
     for (host, endpoint) in [("compute1", "10.0.1.31"), ("compute2", "10.0.1.39"), ("network", "10.0.1.21")] {
         server.connect_host(host, endpoint).await;
     }
