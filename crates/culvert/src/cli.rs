@@ -70,12 +70,14 @@ enum Verb {
 
 impl Cli {
     /// What the verb runs on.
+    /// It runs for as long as the host does, and is to be small.
+    pub(crate) fn is_agent(&self) -> bool {
+        matches!(self.verb, Verb::Agent(_))
+    }
+
     pub(crate) fn runtime(&self) -> std::io::Result<Runtime> {
-        let mut builder = match self.verb {
-            // One state and what feeds it: more threads would only wake each other, and each keeps freed memory of its own.
-            Verb::Agent(_) => Builder::new_current_thread(),
-            _ => Builder::new_multi_thread(),
-        };
+        // An agent is one state and what feeds it: more threads would only wake each other.
+        let mut builder = if self.is_agent() { Builder::new_current_thread() } else { Builder::new_multi_thread() };
         builder.enable_all().build()
     }
 

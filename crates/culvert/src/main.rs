@@ -1,5 +1,6 @@
 //! The one binary of Culvert: a control plane for L2 overlay networks on Open vSwitch.
 
+mod allocator;
 mod cli;
 mod logging;
 mod open_files;
@@ -13,6 +14,9 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
+    if cli.is_agent() {
+        allocator::give_memory_back();
+    }
     let done = cli.runtime().map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(cli.run()));
     match done {
         Ok(code) => code,

@@ -1,6 +1,5 @@
 mod endpoints;
 
-use std::collections::BTreeSet;
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -13,13 +12,13 @@ use endpoints::{EndpointId, Endpoints};
 /// The FDB entries of one network, found by port, by MAC and by IPv4 address.
 ///
 /// A host may hold a hundred thousand: the indices hold slot numbers only, and the usual port (one IPv4 address) takes
-/// no memory of its own.
+/// no memory of its own. All of it is in a few large pieces: what comes and goes beside them leaves no holes behind.
 #[derive(Debug, Default)]
 pub(crate) struct Entries {
     slots: Slab<Slot>,
     by_port: HashTable<u32>,
     by_mac: HashTable<u32>,
-    by_ip: BTreeSet<(Ipv4Addr, u32)>,
+    by_ip: HashTable<(Ipv4Addr, u32)>,
     /// As long as an entry names one, it wants BUM traffic of the network.
     endpoints: Endpoints,
 }
@@ -98,7 +97,9 @@ impl Entries {
         let mac_of = |number: &u32| slots.get(*number as usize).map_or(0, |slot| hash(slot.mac));
         self.by_port.insert_unique(hash(entry.port), number, port_of);
         self.by_mac.insert_unique(hash(entry.mac), number, mac_of);
-        self.by_ip.extend(v4(&entry.ips).map(|ip| (ip, number)));
+        for ip in v4(&entry.ips) {
+            self.by_ip.insert_unique(hash(ip), (ip, number), |(ip, _)| hash(ip));
+        }
         before
     }
 
@@ -112,7 +113,9 @@ impl Entries {
             named.remove();
         }
         for ip in v4(&entry.ips) {
-            self.by_ip.remove(&(ip, number));
+            if let Ok(named) = self.by_ip.find_entry(hash(ip), |other| *other == (ip, number)) {
+                named.remove();
+            }
         }
         self.endpoints.unname(slot.endpoint);
         Some(entry)
@@ -128,8 +131,8 @@ impl Entries {
     /// The MAC that answers for an IP, and the endpoint that frames for it go to; of several ports with this IP the one
     /// with the highest id counts.
     pub(crate) fn answer_for(&self, ip: Ipv4Addr) -> Option<(Mac, IpAddr)> {
-        let numbers = self.by_ip.range((ip, 0)..=(ip, u32::MAX)).map(|(_, number)| *number);
-        let slot = chosen(numbers.filter_map(|number| self.slots.get(number as usize)))?;
+        let named = self.by_ip.iter_hash(hash(ip)).filter(|(other, _)| *other == ip);
+        let slot = chosen(named.filter_map(|(_, number)| self.slots.get(*number as usize)))?;
         Some((slot.mac, self.endpoints.get(slot.endpoint)?))
     }
 
