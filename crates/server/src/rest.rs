@@ -27,6 +27,7 @@ mod ports;
 mod query;
 mod quotas;
 mod resource;
+mod routes;
 mod rule_values;
 mod security_group_rules;
 mod security_groups;
@@ -46,7 +47,6 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, Method, Uri};
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::Response;
-use axum::routing::get;
 use model::{TunnelKey, TunnelType};
 use store::{Limits, Store};
 use uuid::Uuid;
@@ -98,8 +98,7 @@ impl Default for Settings {
 
 /// All of the API, ready to be served.
 pub fn router(state: RestState) -> Router {
-    let v2 = Router::new()
-        .merge(handlers::routes::<networks::Networks>())
+    handlers::routes::<networks::Networks>()
         .merge(handlers::routes::<subnets::Subnets>())
         .merge(handlers::routes::<ports::Ports>())
         .merge(handlers::routes_without_create::<agents::Agents>())
@@ -108,15 +107,10 @@ pub fn router(state: RestState) -> Router {
         .merge(bindings::routes())
         .merge(tags::routes())
         .merge(quotas::routes())
-        .route("/availability_zones", get(availability_zones::list))
-        .route("/extensions", get(extensions::list))
-        .route("/extensions/{alias}", get(extensions::show));
-    Router::new()
-        .route("/", get(versions::root))
-        .route("/v2.0", get(versions::v2))
-        .route("/v2.0/", get(versions::v2))
-        .route("/openapi.json", get(openapi::serve))
-        .nest("/v2.0", v2)
+        .merge(availability_zones::routes())
+        .merge(extensions::routes())
+        .merge(versions::routes())
+        .described()
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))

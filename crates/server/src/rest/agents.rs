@@ -5,7 +5,7 @@ use super::RestState;
 use super::context::Context;
 use super::error::{ApiError, Result};
 use super::kind::Kind;
-use super::resource::Resource;
+use super::resource::{Refused, Resource};
 use super::table::{Attribute, Default, Object, Table, common};
 use super::time;
 
@@ -38,6 +38,8 @@ impl Resource for Agents {
             Attribute::read_only("heartbeat_timestamp", Kind::Text(32)),
         ],
     };
+
+    const REFUSED: Refused = Refused { create: &[], update: &[], delete: &[409] };
 
     async fn create(_write: &mut Write<'_>, _state: &RestState, _context: &Context, _object: Object) -> Result<Host> {
         Err(ApiError::bad_request("Agents are made by their hosts: start one and it registers"))

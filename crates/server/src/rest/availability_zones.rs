@@ -8,7 +8,9 @@ use store::{Filter, Host};
 use super::RestState;
 use super::error::{ApiError, Result};
 use super::kind::Kind;
+use super::openapi::{resource, schema};
 use super::query::{Listing, Pairs};
+use super::routes::{Operation, Routes};
 use super::table::{Attribute, Object, Table};
 
 /// What OpenStack calls the one that nobody has named.
@@ -28,8 +30,16 @@ pub(crate) const TABLE: Table = Table {
     ],
 };
 
-/// `GET /v2.0/availability_zones`: none before the first host; available while a host is enabled.
-pub(crate) async fn list(State(state): State<RestState>, Pairs(pairs): Pairs) -> Result<Json<Value>> {
+pub(crate) fn routes() -> Routes {
+    let zone = schema::reference("AvailabilityZone");
+    let listed = schema::object(&json!({"availability_zones": {"type": "array", "items": zone}}));
+    let all = Operation::get("/v2.0/availability_zones", "list_availability_zones", "List availability_zones");
+    let all = all.parameters(resource::filters(&TABLE)).gives(listed).refused(&[400]);
+    Routes::default().schema("AvailabilityZone", schema::shown(&TABLE)).add(all, list)
+}
+
+/// None before the first host; available while a host is enabled.
+async fn list(State(state): State<RestState>, Pairs(pairs): Pairs) -> Result<Json<Value>> {
     let listing = Listing::parse(&TABLE, pairs)?;
     let hosts: Vec<Host> = state.store.list(&Filter::default()).await?;
     let available = hosts.iter().any(|host| host.admin_state_up);

@@ -1,12 +1,11 @@
 //! The bindings of a port: the one in force, and those that are prepared on hosts that it may move to. Live migration
 //! is: prepare the target's, let the VM go there, put it in force (`activate`), delete the source's.
 
+use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::routing::{get, put};
-use axum::{Json, Router};
 use model::HostName;
 use serde_json::{Value, json};
 use store::{Error, InactiveBinding, Port, PortUpdate, VifType, Write};
@@ -16,7 +15,9 @@ use super::RestState;
 use super::error::{ApiError, Result};
 use super::handlers::read;
 use super::kind::Kind;
+use super::openapi::{resource, schema};
 use super::query::{Listing, Pairs};
+use super::routes::{Operation, Routes};
 use super::table::{Attribute, Default, Object, Table};
 use super::vif::{VNIC_TYPES, can_bind, datapaths, vif_details};
 
@@ -37,11 +38,28 @@ const TABLE: Table = Table {
     ],
 };
 
-pub(crate) fn routes() -> Router<RestState> {
-    Router::new()
-        .route("/ports/{id}/bindings", get(list).post(create))
-        .route("/ports/{id}/bindings/{host}", get(show).put(update).delete(delete))
-        .route("/ports/{id}/bindings/{host}/activate", put(activate))
+pub(crate) fn routes() -> Routes {
+    let (all, one) = ("/v2.0/ports/{id}/bindings", "/v2.0/ports/{id}/bindings/{host}");
+    let activated = "/v2.0/ports/{id}/bindings/{host}/activate";
+    let binding = schema::reference("Binding");
+    let wrapped = schema::object(&json!({"binding": binding}));
+    let listed = schema::object(&json!({"bindings": {"type": "array", "items": binding}}));
+    let [new, changes] =
+        ["BindingCreate", "BindingUpdate"].map(|name| schema::object(&json!({"binding": schema::reference(name)})));
+    let list_all =
+        Operation::get(all, "list_bindings", "List the bindings of a port").parameters(resource::filters(&TABLE));
+    let show_one = Operation::get(one, "show_binding", "Show a binding of a port");
+    let create_one = Operation::post(all, "create_binding", "Prepare a binding, or bind a port that has none in force");
+    let update_one = Operation::put(one, "update_binding", "Change a binding");
+    let delete_one = Operation::delete(one, "delete_binding", "Forget a binding, or unbind the port from its host");
+    let activate_one = Operation::put(activated, "activate_binding", "Put a prepared binding in force");
+    resource::schemas(Routes::default(), &TABLE)
+        .add(list_all.gives(listed).refused(&[400, 404]), list)
+        .add(show_one.gives(wrapped.clone()).refused(&[400, 404]), show)
+        .add(create_one.takes(new).gives(wrapped.clone()).refused(&[404, 409, 500]), create)
+        .add(update_one.takes(changes).gives(wrapped).refused(&[404, 500]), update)
+        .add(delete_one.refused(&[400, 404]), delete)
+        .add(activate_one.gives(binding).refused(&[400, 404, 409, 500]), activate)
 }
 
 async fn list(State(state): State<RestState>, Path(id): Path<String>, Pairs(pairs): Pairs) -> Result<Json<Value>> {

@@ -42,11 +42,6 @@ impl ApiError {
         ApiError::new(StatusCode::BAD_REQUEST, kind, message)
     }
 
-    /// 501
-    pub(crate) fn not_implemented(message: impl Into<String>) -> ApiError {
-        ApiError::new(StatusCode::NOT_IMPLEMENTED, "HTTPNotImplemented", message)
-    }
-
     pub(crate) fn not_found(kind: &'static str, message: impl Into<String>) -> ApiError {
         ApiError::new(StatusCode::NOT_FOUND, kind, message)
     }

@@ -5,6 +5,8 @@ use axum::extract::Path;
 use serde_json::{Value, json};
 
 use super::error::{ApiError, Result};
+use super::openapi::schema;
+use super::routes::{Operation, Routes};
 
 /// Alias, name, description.
 const EXTENSIONS: &[(&str, &str, &str)] = &[
@@ -79,14 +81,24 @@ const EXTENSIONS: &[(&str, &str, &str)] = &[
     ("tag-ports-during-bulk-creation", "Tag Ports During Bulk Creation", "Allow to tag ports during bulk creation"),
 ];
 
-/// `GET /v2.0/extensions`
-pub(crate) async fn list() -> Json<Value> {
+pub(crate) fn routes() -> Routes {
+    let text = json!({"type": "string"});
+    let extension =
+        json!({"alias": text, "name": text, "description": text, "updated": text, "links": {"type": "array"}});
+    let extension = schema::object(&extension);
+    let listed = schema::object(&json!({"extensions": {"type": "array", "items": extension}}));
+    let wrapped = schema::object(&json!({"extension": extension}));
+    let all = Operation::get("/v2.0/extensions", "list_extensions", "The extensions of the API that are here");
+    let one = Operation::get("/v2.0/extensions/{alias}", "show_extension", "One extension");
+    Routes::default().add(all.gives(listed), list).add(one.gives(wrapped).refused(&[404]), show)
+}
+
+async fn list() -> Json<Value> {
     let extensions: Vec<Value> = EXTENSIONS.iter().map(show_one).collect();
     Json(json!({"extensions": extensions}))
 }
 
-/// `GET /v2.0/extensions/{alias}`
-pub(crate) async fn show(Path(alias): Path<String>) -> Result<Json<Value>> {
+async fn show(Path(alias): Path<String>) -> Result<Json<Value>> {
     let found = EXTENSIONS.iter().find(|(known, ..)| *known == alias);
     let missing = || ApiError::not_found("HTTPNotFound", format!("Extension with alias {alias} does not exist"));
     Ok(Json(json!({"extension": show_one(found.ok_or_else(missing)?)})))

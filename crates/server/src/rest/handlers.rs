@@ -3,13 +3,11 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::Response;
-use axum::routing::{MethodRouter, get};
 use serde_json::{Value, json};
 use store::{Stored as _, Write};
 use uuid::Uuid;
@@ -17,24 +15,24 @@ use uuid::Uuid;
 use super::RestState;
 use super::context::Context;
 use super::error::{ApiError, Result};
+use super::openapi::resource as operation;
 use super::query::{Links, Listing, Pairs, project};
 use super::resource::{Resource, show_all};
+use super::routes::Routes;
 use super::table::Object;
 use super::{if_match, list, policy};
 
-pub(crate) fn routes<R: Resource>() -> Router<RestState> {
-    routes_with::<R>(get(list::<R>).post(create::<R>))
+pub(crate) fn routes<R: Resource>() -> Routes {
+    routes_without_create::<R>().add(operation::create::<R>(), create::<R>)
 }
 
 /// Of a resource that only the server makes.
-pub(crate) fn routes_without_create<R: Resource>() -> Router<RestState> {
-    routes_with::<R>(get(list::<R>))
-}
-
-fn routes_with<R: Resource>(collection: MethodRouter<RestState>) -> Router<RestState> {
-    let path = R::TABLE.path();
-    let member = get(show::<R>).put(update::<R>).delete(delete::<R>);
-    Router::new().route(&format!("/{path}"), collection).route(&format!("/{path}/{{id}}"), member)
+pub(crate) fn routes_without_create<R: Resource>() -> Routes {
+    operation::schemas(Routes::default(), &R::TABLE)
+        .add(operation::list::<R>(), list::<R>)
+        .add(operation::show::<R>(), show::<R>)
+        .add(operation::update::<R>(), update::<R>)
+        .add(operation::delete::<R>(), delete::<R>)
 }
 
 async fn list<R: Resource>(

@@ -46,6 +46,8 @@ pub(crate) enum Kind {
     Ips,
     /// A list of objects with these keys.
     Objects(&'static [Key]),
+    /// A list of objects of another resource, by the name of their description: shown only.
+    Described(&'static str),
 }
 
 /// A key of the objects in a list.
@@ -103,6 +105,7 @@ impl Kind {
             Kind::Uuids => list(value, Kind::Uuid),
             Kind::Ips => list(value, Kind::Ip),
             Kind::Objects(keys) => objects(value, keys),
+            Kind::Described(_) => Ok(value.clone()),
             Kind::Protocol
             | Kind::Ethertype
             | Kind::Port
@@ -138,7 +141,7 @@ impl Kind {
 
     /// Whether a filter says what of the value it means: objects have no one value to compare with.
     pub(crate) fn is_structured(self) -> bool {
-        matches!(self, Kind::Object | Kind::Objects(_) | Kind::DhcpOptions | Kind::AddressPairs)
+        matches!(self, Kind::Object | Kind::Objects(_) | Kind::Described(_) | Kind::DhcpOptions | Kind::AddressPairs)
     }
 }
 

@@ -9,7 +9,7 @@ use super::context::Context;
 use super::error::{ApiError, Result};
 use super::kind::Kind;
 use super::policy;
-use super::resource::{Resource, show_common, take_project, typed};
+use super::resource::{Refused, Resource, show_common, take_project, typed};
 use super::table::{Attribute, Default, Object, Reserved, Table, common};
 use super::{RestState, Settings};
 
@@ -62,6 +62,8 @@ impl Resource for Networks {
             common::REVISION_NUMBER,
         ],
     };
+
+    const REFUSED: Refused = Refused { create: &[404, 409], update: &[412], delete: &[409, 412] };
 
     const COUNTED: Option<Counted> = Some(Counted::Network);
 

@@ -13,7 +13,7 @@ use super::error::{ApiError, Result};
 use super::kind::{Key, Kind};
 use super::networks::{self, Access};
 use super::port_values::merge_dhcp_options;
-use super::resource::{Resource, nullable, show_common, take_project, typed};
+use super::resource::{Refused, Resource, nullable, show_common, take_project, typed};
 use super::table::{Attribute, Default, Null, Object, Post, Reserved, Table, common};
 use super::vif::{VNIC_TYPES, can_bind, datapaths, vif_details};
 use super::{dns, policy};
@@ -78,6 +78,8 @@ impl Resource for Ports {
             common::REVISION_NUMBER,
         ],
     };
+
+    const REFUSED: Refused = Refused { create: &[404, 409], update: &[409, 412], delete: &[412] };
 
     const COUNTED: Option<Counted> = Some(Counted::Port);
 

@@ -1,11 +1,10 @@
 //! Quotas: limits of each project, shown, set and taken back. Creations check them.
 
+use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::routing::get;
-use axum::{Json, Router};
 use serde_json::{Value, json};
 use store::{Counted, Limits};
 
@@ -14,22 +13,67 @@ use super::context::Context;
 use super::error::{ApiError, Result};
 use super::handlers::read;
 use super::kind::{Kind, to_bool};
+use super::openapi::schema;
+use super::routes::{Operation, Routes};
 use super::table::Object;
 
 /// -1: any number; the largest is what Neutron's database holds.
 const LIMIT: Kind = Kind::Integer(-1, i32::MAX as i64);
 
-pub(crate) fn routes() -> Router<RestState> {
-    Router::new()
-        .route("/quotas", get(list).post(create))
-        // whose quota it is that one may ask for
-        .route("/quotas/project", get(async || Json(json!({"project": {"project_id": own_project()}}))))
-        .route("/quotas/tenant", get(async || Json(json!({"tenant": {"tenant_id": own_project()}}))))
-        .route("/quotas/{project}", get(show).put(update).delete(delete))
-        .route("/quotas/{project}/default", get(defaults))
-        .route("/quotas/{project}/default.json", get(defaults))
-        .route("/quotas/{project}/details", get(details))
-        .route("/quotas/{project}/details.json", get(details))
+pub(crate) fn routes() -> Routes {
+    let own = "/v2.0/quotas/{project}";
+    let text = json!({"type": "string"});
+    let [limits, of_project] =
+        [json!({}), json!({"project_id": text, "tenant_id": text})].map(|beside| limits(beside, &limit_schema()));
+    let number = json!({"type": "integer"});
+    let detail = schema::object(&json!({"limit": number, "used": number, "reserved": number}));
+    let details_of = schema::object(&json!({"quota": self::limits(json!({}), &detail)}));
+    let listed = schema::object(&json!({"quotas": {"type": "array", "items": of_project}}));
+    let quota = schema::object(&json!({"quota": limits}));
+    let project = schema::object(&json!({"project": {"type": "object"}}));
+    let tenant = schema::object(&json!({"tenant": {"type": "object"}}));
+    let change = schema::object(&json!({"quota": changes()}));
+    let whose = "Whose quota one may ask for";
+    let mut routes = Routes::default()
+        .add(Operation::get("/v2.0/quotas", "list_quotas", "List the quotas of projects").gives(listed), list)
+        .add(Operation::get("/v2.0/quotas/project", "quota_project", whose).gives(project), async || {
+            Json(json!({"project": {"project_id": own_project()}}))
+        })
+        .add(Operation::get("/v2.0/quotas/tenant", "quota_tenant", whose).gives(tenant), async || {
+            Json(json!({"tenant": {"tenant_id": own_project()}}))
+        })
+        .add(Operation::get(own, "show_quota", "Show the quota of a project").gives(quota.clone()), show)
+        .add(Operation::put(own, "update_quota", "Set limits of a project").takes(change).gives(quota.clone()), update)
+        .add(Operation::delete(own, "delete_quota", "Take back the limits of a project").refused(&[404]), delete);
+    for (end, id) in [("", ""), (".json", "_json")] {
+        let default = format!("{own}/default{end}");
+        let default = Operation::get(default, format!("default_quota{id}"), "Show the server's limits");
+        let used = format!("{own}/details{end}");
+        let used = Operation::get(used, format!("quota_details{id}"), "Show the limits of a project, and what it uses");
+        routes = routes.add(default.gives(quota.clone()), defaults).add(used.gives(details_of.clone()), details);
+    }
+    routes
+}
+
+/// An object with a member of this schema for each kind of object that is counted, beside these.
+fn limits(beside: Value, each: &Value) -> Value {
+    let mut members = beside;
+    for counted in Counted::ALL {
+        members[counted.as_str()] = each.clone();
+    }
+    schema::object(&members)
+}
+
+fn limit_schema() -> Value {
+    json!({"type": "integer", "minimum": -1, "maximum": i32::MAX})
+}
+
+/// What an update says: any of the limits.
+fn changes() -> Value {
+    let boolean = json!({"type": "boolean"});
+    let mut schema = limits(json!({"check_limit": boolean, "force": boolean}), &limit_schema());
+    schema["required"] = json!([]);
+    schema
 }
 
 fn own_project() -> String {
@@ -45,10 +89,6 @@ async fn list(State(state): State<RestState>) -> Result<Json<Value>> {
         object
     });
     Ok(Json(json!({"quotas": quotas.collect::<Vec<_>>()})))
-}
-
-async fn create() -> ApiError {
-    ApiError::not_implemented("POST requests are not supported on this resource.")
 }
 
 async fn show(State(state): State<RestState>, Path(project): Path<String>) -> Result<Json<Value>> {

@@ -20,6 +20,9 @@ pub(crate) trait Resource: 'static {
 
     type Stored: Stored;
 
+    /// What its own rules may refuse a request with.
+    const REFUSED: Refused;
+
     /// What quotas count it as.
     const COUNTED: Option<Counted> = None;
 
@@ -55,6 +58,13 @@ pub(crate) trait Resource: 'static {
 
     /// Each as the API shows it; attributes left out have their defaults.
     fn show(state: &RestState, stored: Vec<Self::Stored>) -> impl Future<Output = Result<Vec<Object>>> + Send;
+}
+
+/// Statuses, beside those that every such request may be refused with.
+pub(crate) struct Refused {
+    pub(crate) create: &'static [u16],
+    pub(crate) update: &'static [u16],
+    pub(crate) delete: &'static [u16],
 }
 
 /// The objects as the caller may see them.

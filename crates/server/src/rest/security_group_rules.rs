@@ -9,7 +9,7 @@ use super::context::Context;
 use super::error::Result;
 use super::kind::Kind;
 use super::policy;
-use super::resource::{Resource, show_common, take_project, typed};
+use super::resource::{Refused, Resource, show_common, take_project, typed};
 use super::rule_values;
 use super::table::{Attribute, Default, Object, Table, common};
 
@@ -52,6 +52,8 @@ impl Resource for SecurityGroupRules {
             common::REVISION_NUMBER,
         ],
     };
+
+    const REFUSED: Refused = Refused { create: &[404, 409], update: &[412], delete: &[412] };
 
     const COUNTED: Option<Counted> = Some(Counted::SecurityGroupRule);
 

@@ -7,7 +7,7 @@ use super::RestState;
 use super::context::Context;
 use super::error::{ApiError, Result};
 use super::kind::Kind;
-use super::resource::{Resource, show_common, take_project, typed};
+use super::resource::{Refused, Resource, show_common, take_project, typed};
 use super::security_group_rules::{self, SecurityGroupRules};
 use super::table::{Attribute, Default, Object, Table, common};
 
@@ -31,13 +31,15 @@ impl Resource for SecurityGroups {
             common::DESCRIPTION,
             Attribute::writable("stateful", Kind::Bool, Default::True),
             Attribute::read_only("shared", Kind::Bool),
-            Attribute::read_only("security_group_rules", Kind::Objects(&[])),
+            Attribute::read_only("security_group_rules", Kind::Described("SecurityGroupRule")),
             common::TAGS,
             common::CREATED_AT,
             common::UPDATED_AT,
             common::REVISION_NUMBER,
         ],
     };
+
+    const REFUSED: Refused = Refused { create: &[409], update: &[409, 412], delete: &[409, 412] };
 
     const COUNTED: Option<Counted> = Some(Counted::SecurityGroup);
 

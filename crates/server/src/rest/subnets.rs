@@ -13,7 +13,7 @@ use super::error::{ApiError, Result};
 use super::ipv6_modes;
 use super::kind::{Key, Kind};
 use super::networks::{self, Access};
-use super::resource::{Resource, nullable, show_common, take_project, typed};
+use super::resource::{Refused, Resource, nullable, show_common, take_project, typed};
 use super::table::{Attribute, Default, Object, Table, common};
 
 pub(crate) struct Subnets;
@@ -62,6 +62,8 @@ impl Resource for Subnets {
             common::REVISION_NUMBER,
         ],
     };
+
+    const REFUSED: Refused = Refused { create: &[404, 409], update: &[409, 412], delete: &[409, 412] };
 
     const COUNTED: Option<Counted> = Some(Counted::Subnet);
 

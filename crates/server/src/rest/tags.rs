@@ -1,11 +1,10 @@
 //! Tags of networks, subnets, ports and security groups: a list under each of them, and filters of their lists.
 
+use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::routing::{MethodRouter, get};
-use axum::{Json, Router};
 use model::{NetworkId, PortId, SubnetId};
 use serde_json::{Value, json};
 use store::{Error, TagChange, Tagged};
@@ -15,6 +14,8 @@ use super::RestState;
 use super::error::{ApiError, Result};
 use super::handlers::read;
 use super::kind::Kind;
+use super::openapi::schema;
+use super::routes::{Operation, Routes};
 use super::table::Object;
 
 /// Characters of a tag.
@@ -29,11 +30,8 @@ const TAGGED: &[Of] = &[
     Of { plural: "security_groups", tagged: Tagged::SecurityGroup },
 ];
 
-pub(crate) fn routes() -> Router<RestState> {
-    TAGGED.iter().fold(Router::new(), |router, of| {
-        let path = of.plural.replace('_', "-");
-        router.route(&format!("/{path}/{{id}}/tags"), all(*of)).route(&format!("/{path}/{{id}}/tags/{{tag}}"), one(*of))
-    })
+pub(crate) fn routes() -> Routes {
+    TAGGED.iter().fold(Routes::default(), |routes, of| one(*of, all(*of, routes)))
 }
 
 /// A collection whose objects have tags.
@@ -43,51 +41,82 @@ struct Of {
     tagged: fn(Uuid) -> Tagged,
 }
 
-/// `/networks/{id}/tags`
-fn all(of: Of) -> MethodRouter<RestState> {
-    get(async move |State(state): State<RestState>, Path(id): Path<String>| {
-        let tags = state.store.tags(of.find(&id)?).await.map_err(|error| of.explain(error, &id))?;
-        Ok::<_, ApiError>(Json(json!({"tags": tags})))
-    })
-    .put(
-        async move |State(state): State<RestState>,
-                    Path(id): Path<String>,
-                    headers: HeaderMap,
-                    body: std::result::Result<Bytes, BytesRejection>| {
-            let body = read(&headers, body)?;
-            let tags = parse(&body)?;
-            of.change(&state, &id, TagChange::Replace(tags)).await?;
-            // as it came
-            Ok::<_, ApiError>(Json(Value::Object(body)))
-        },
-    )
-    .post(async || ApiError::not_found("HTTPNotFound", "not supported"))
-    .delete(async move |State(state): State<RestState>, Path(id): Path<String>| {
-        of.change(&state, &id, TagChange::Replace(Vec::new())).await?;
-        Ok::<_, ApiError>(StatusCode::NO_CONTENT)
-    })
+/// `/v2.0/networks/{id}/tags`
+fn all(of: Of, routes: Routes) -> Routes {
+    let (path, many) = (format!("/v2.0/{}/{{id}}/tags", of.path()), of.plural);
+    let show = Operation::get(&path, format!("list_tags_of_{many}"), format!("List the tags of one of {many}"));
+    let replace =
+        Operation::put(&path, format!("replace_tags_of_{many}"), format!("Replace the tags of one of {many}"));
+    let remove = Operation::delete(path, format!("remove_tags_of_{many}"), format!("Remove all tags of one of {many}"));
+    let tag = json!({"type": "string", "maxLength": TAG_MAX});
+    let tags = schema::object(&json!({"tags": {"type": "array", "items": tag, "uniqueItems": true}}));
+    let replace = replace.takes(tags.clone()).gives(tags.clone()).refused(&[404]);
+    routes
+        .add(show.gives(tags).refused(&[404]), async move |State(state): State<RestState>, Path(id): Path<String>| {
+            let tags = state.store.tags(of.find(&id)?).await.map_err(|error| of.explain(error, &id))?;
+            Ok::<_, ApiError>(Json(json!({"tags": tags})))
+        })
+        .add(
+            replace,
+            async move |State(state): State<RestState>,
+                        Path(id): Path<String>,
+                        headers: HeaderMap,
+                        body: std::result::Result<Bytes, BytesRejection>| {
+                let body = read(&headers, body)?;
+                let tags = parse(&body)?;
+                of.change(&state, &id, TagChange::Replace(tags)).await?;
+                // as they came
+                Ok::<_, ApiError>(Json(json!({"tags": body.get("tags")})))
+            },
+        )
+        .add(remove.refused(&[404]), async move |State(state): State<RestState>, Path(id): Path<String>| {
+            of.change(&state, &id, TagChange::Replace(Vec::new())).await?;
+            Ok::<_, ApiError>(StatusCode::NO_CONTENT)
+        })
 }
 
-/// `/networks/{id}/tags/{tag}`
-fn one(of: Of) -> MethodRouter<RestState> {
-    get(async move |State(state): State<RestState>, Path((id, tag)): Path<(String, String)>| {
-        check(&tag)?;
-        let tags = state.store.tags(of.find(&id)?).await.map_err(|error| of.explain(error, &id))?;
-        if tags.contains(&tag) { Ok(StatusCode::NO_CONTENT) } else { Err(ApiError::from(Error::TagNotFound(tag))) }
-    })
-    .put(async move |State(state): State<RestState>, Path((id, tag)): Path<(String, String)>| {
-        check(&tag)?;
-        of.change(&state, &id, TagChange::Add(tag)).await?;
-        Ok::<_, ApiError>((StatusCode::CREATED, Json(Value::Null)))
-    })
-    .delete(async move |State(state): State<RestState>, Path((id, tag)): Path<(String, String)>| {
-        check(&tag)?;
-        of.change(&state, &id, TagChange::Remove(tag)).await?;
-        Ok::<_, ApiError>(StatusCode::NO_CONTENT)
-    })
+/// `/v2.0/networks/{id}/tags/{tag}`
+fn one(of: Of, routes: Routes) -> Routes {
+    let (path, many) = (format!("/v2.0/{}/{{id}}/tags/{{tag}}", of.path()), of.plural);
+    let show = Operation::get(&path, format!("has_tag_of_{many}"), format!("Whether one of {many} has a tag"));
+    let add = Operation::put(&path, format!("add_tag_to_{many}"), format!("Add a tag to one of {many}"));
+    let remove = Operation::delete(path, format!("remove_tag_of_{many}"), format!("Remove a tag of one of {many}"));
+    routes
+        .add(
+            show.succeeds(204).refused(&[400, 404]),
+            async move |State(state): State<RestState>, Path((id, tag)): Path<(String, String)>| {
+                check(&tag)?;
+                let tags = state.store.tags(of.find(&id)?).await.map_err(|error| of.explain(error, &id))?;
+                if tags.contains(&tag) {
+                    Ok(StatusCode::NO_CONTENT)
+                } else {
+                    Err(ApiError::from(Error::TagNotFound(tag)))
+                }
+            },
+        )
+        .add(
+            add.succeeds(201).gives(json!({"type": "null"})).refused(&[400, 404]),
+            async move |State(state): State<RestState>, Path((id, tag)): Path<(String, String)>| {
+                check(&tag)?;
+                of.change(&state, &id, TagChange::Add(tag)).await?;
+                Ok::<_, ApiError>((StatusCode::CREATED, Json(Value::Null)))
+            },
+        )
+        .add(
+            remove.refused(&[400, 404]),
+            async move |State(state): State<RestState>, Path((id, tag)): Path<(String, String)>| {
+                check(&tag)?;
+                of.change(&state, &id, TagChange::Remove(tag)).await?;
+                Ok::<_, ApiError>(StatusCode::NO_CONTENT)
+            },
+        )
 }
 
 impl Of {
+    fn path(self) -> String {
+        self.plural.replace('_', "-")
+    }
+
     fn find(self, id: &str) -> Result<Tagged> {
         Uuid::parse_str(id).map(self.tagged).map_err(|_| self.missing(id))
     }

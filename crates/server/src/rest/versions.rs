@@ -8,20 +8,31 @@ use super::agents::Agents;
 use super::availability_zones;
 use super::handlers::base;
 use super::networks::Networks;
+use super::openapi::schema;
 use super::ports::Ports;
 use super::resource::Resource;
+use super::routes::{Operation, Routes};
 use super::security_group_rules::SecurityGroupRules;
 use super::security_groups::SecurityGroups;
 use super::subnets::Subnets;
 
-/// `GET /`
-pub(crate) async fn root(headers: HeaderMap) -> Json<Value> {
+pub(crate) fn routes() -> Routes {
+    let array = json!({"type": "array"});
+    let versions = schema::object(&json!({"versions": array}));
+    let resources = schema::object(&json!({"resources": array}));
+    let summary = "The resources of this version";
+    Routes::default()
+        .add(Operation::get("/", "versions", "The versions of the API").gives(versions), root)
+        .add(Operation::get("/v2.0", "resources", summary).gives(resources.clone()), v2)
+        .add(Operation::get("/v2.0/", "resources_of_directory", summary).gives(resources), v2)
+}
+
+async fn root(headers: HeaderMap) -> Json<Value> {
     let link = json!({"rel": "self", "href": format!("{}/v2.0/", base(&headers))});
     Json(json!({"versions": [{"id": "v2.0", "status": "CURRENT", "links": [link]}]}))
 }
 
-/// `GET /v2.0/`
-pub(crate) async fn v2(headers: HeaderMap) -> Json<Value> {
+async fn v2(headers: HeaderMap) -> Json<Value> {
     let tables = [
         Networks::TABLE,
         Subnets::TABLE,

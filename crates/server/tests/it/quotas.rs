@@ -38,7 +38,7 @@ async fn a_project_has_the_default_limits_until_it_has_its_own() {
         let body = Some(json!({"quota": quota}));
         server.refused(Method::PUT, "/v2.0/quotas/p1", body, 400, kind).await;
     }
-    server.refused(Method::POST, "/v2.0/quotas", Some(json!({})), 501, "HTTPNotImplemented").await;
+    server.refused(Method::POST, "/v2.0/quotas", Some(json!({})), 405, "HTTPMethodNotAllowed").await;
 }
 
 #[tokio::test]

@@ -7,13 +7,13 @@ use super::super::port_values::{ADDRESS_PAIR, DHCP_OPTION};
 use super::super::table::{Attribute, Null, Post, Table};
 
 /// An object as it is shown. `fields` can leave out any attribute, so none is required.
-pub(super) fn shown(table: &Table) -> Value {
+pub(crate) fn shown(table: &Table) -> Value {
     let properties = properties(table, |_| true, |kind| of(kind, Side::Shown));
     json!({"type": "object", "properties": properties, "additionalProperties": false})
 }
 
 /// What makes an object.
-pub(super) fn created(table: &Table) -> Value {
+pub(crate) fn created(table: &Table) -> Value {
     let properties = properties(table, |attribute| attribute.post != Post::Never, |kind| of(kind, Side::Given));
     let required = table.attributes.iter().filter(|attribute| attribute.post == Post::Required);
     let required: Vec<&str> = required.map(|attribute| attribute.name).collect();
@@ -21,9 +21,29 @@ pub(super) fn created(table: &Table) -> Value {
 }
 
 /// What changes it.
-pub(super) fn updated(table: &Table) -> Value {
+pub(crate) fn updated(table: &Table) -> Value {
     let properties = properties(table, |attribute| attribute.put, |kind| of(kind, Side::Given));
     json!({"type": "object", "properties": properties, "additionalProperties": false})
+}
+
+/// An object with these members, and no others.
+pub(crate) fn object(properties: &Value) -> Value {
+    let names: Vec<&String> = properties.as_object().into_iter().flat_map(Map::keys).collect();
+    json!({"type": "object", "properties": properties, "required": names, "additionalProperties": false})
+}
+
+/// To one of the document's schemas.
+pub(crate) fn reference(name: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{name}")})
+}
+
+/// `security_group` → `SecurityGroup`
+pub(crate) fn name(table: &Table) -> String {
+    let words = table.singular.split('_').map(|word| {
+        let mut letters = word.chars();
+        letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect::<String>()
+    });
+    words.collect()
 }
 
 fn properties(
@@ -72,11 +92,12 @@ fn of(kind: Kind, side: Side) -> Value {
         Kind::Texts(max) => list(Kind::Text(max)),
         Kind::Uuids => list(Kind::Uuid),
         Kind::Ips => list(Kind::Ip),
-        Kind::Objects(keys) => json!({"type": "array", "items": object(keys, side)}),
+        Kind::Objects(keys) => json!({"type": "array", "items": item(keys, side)}),
+        Kind::Described(name) => json!({"type": "array", "items": reference(name)}),
     }
 }
 
-fn object(keys: &[Key], side: Side) -> Value {
+fn item(keys: &[Key], side: Side) -> Value {
     let properties: Map<String, Value> = keys.iter().map(|key| (key.name.to_owned(), of(*key.kind, side))).collect();
     let required: Vec<&str> = keys.iter().filter(|key| key.required).map(|key| key.name).collect();
     json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
