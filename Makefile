@@ -40,6 +40,26 @@ proto-check: ## The generated protocol code is what the .proto file gives
 doc: ## Documents of all crates, all warnings denied
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
+PREFIX ?= /usr/local
+
+# DESTDIR is where packagers have it.
+.PHONY: install
+install: ## The program, manual pages, completion and systemd units: PREFIX=/usr/local
+	@test -x $(CULVERT) || cargo build --release --package culvert
+	install -D -m 755 $(CULVERT) $(DESTDIR)$(PREFIX)/bin/culvert
+	rm -f $(DESTDIR)$(PREFIX)/share/man/man1/culvert*.1
+	$(CULVERT) man $(DESTDIR)$(PREFIX)/share/man/man1
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/,$(dir $(completions)) lib/systemd/system)
+	$(CULVERT) completion bash > $(DESTDIR)$(PREFIX)/$(word 1,$(completions))
+	$(CULVERT) completion zsh > $(DESTDIR)$(PREFIX)/$(word 2,$(completions))
+	$(CULVERT) completion fish > $(DESTDIR)$(PREFIX)/$(word 3,$(completions))
+	for unit in culvert-server culvert-agent; do \
+	    sed 's|@PREFIX@|$(PREFIX)|' systemd/$$unit.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit.service; \
+	done
+
+completions := share/bash-completion/completions/culvert share/zsh/site-functions/_culvert \
+    share/fish/vendor_completions.d/culvert.fish
+
 .PHONY: demo
 demo: ## Three hosts, two networks, six VMs: what Culvert does, on this machine (needs root; up until Ctrl-C)
 	scripts/install-deps run
@@ -52,7 +72,7 @@ demo-down: ## Remove the demo's lab, whatever state it is in
 	$(CULVERT) lab down --name demo
 
 # Where cargo puts the release binary, wherever it is told to build.
-CULVERT = $${CARGO_TARGET_DIR:-target}/release/culvert
+CULVERT ?= $${CARGO_TARGET_DIR:-target}/release/culvert
 
 .PHONY: soak
 soak: ## What runs longer, never needed for green: fuzzing, many cases of each property, the end-to-end tests again and again

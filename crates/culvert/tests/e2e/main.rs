@@ -16,6 +16,7 @@ mod full_mesh;
 mod gate;
 mod hardening;
 mod inspect;
+mod install;
 mod isolation;
 mod learned;
 mod local_vlans;
