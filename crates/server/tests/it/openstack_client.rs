@@ -1,5 +1,8 @@
 //! The real `openstack` client and openstacksdk, as people and programs use them.
 
+use axum::Json;
+use axum::extract::Path;
+use axum::routing::get;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
@@ -27,7 +30,18 @@ struct Answer {
 
 impl Openstack {
     fn start(server: &RestServer) -> Openstack {
-        let mut client = python(server, CLI).spawn().unwrap();
+        Openstack::of(python(server, CLI))
+    }
+
+    /// With Keystone at this address: what takes a project's name looks it up there.
+    fn start_with_keystone(server: &RestServer, keystone: &str) -> Openstack {
+        let mut client = python(server, CLI);
+        client.env("OS_IDENTITY_API_VERSION", "3").env("OS_IDENTITY_ENDPOINT_OVERRIDE", format!("{keystone}/v3"));
+        Openstack::of(client)
+    }
+
+    fn of(mut client: Command) -> Openstack {
+        let mut client = client.spawn().unwrap();
         let answers = BufReader::new(client.stdout.take().unwrap()).lines();
         Openstack { commands: client.stdin.take().unwrap(), answers, _client: client }
     }
@@ -148,6 +162,83 @@ async fn the_openstack_client_manages_security_groups_tags_and_zones() {
         .await;
     let agents = openstack.says("network agent list --host compute1").await;
     assert_eq!(agents[0]["State"], json!(false));
+}
+
+#[tokio::test]
+async fn the_openstack_client_sets_quotas_and_finds_what_is_listed_and_only_that() {
+    let server = RestServer::start().await;
+    let mut openstack = Openstack::start_with_keystone(&server, &keystone().await);
+
+    openstack.does("quota set --networks 1 --ports 7 demo").await;
+    let quota = openstack.says("quota show --network demo").await;
+    let limit = |name: &str| -> Value {
+        let found = quota.as_array().unwrap().iter().find(|limit| limit["Resource"] == name);
+        found.unwrap()["Limit"].clone()
+    };
+    assert_eq!([limit("networks"), limit("ports"), limit("subnets")], [json!(1), json!(7), json!(-1)]);
+    let quotas = openstack.says("quota list --network").await;
+    assert_eq!((&quotas[0]["Project ID"], &quotas[0]["Networks"]), (&json!("demo"), &json!(1)));
+    openstack.does("network create --project demo n1").await;
+    let said = openstack.is_refused("network create --project demo n2").await;
+    assert!(said.contains("Quota exceeded for resources: ['network']"), "{said}");
+    openstack.does("quota delete --network demo").await;
+    openstack.does("network create --project demo --dns-domain example.com. n2").await;
+    let groups = openstack.says("security group list --project demo").await;
+    assert_eq!((groups.as_array().unwrap().len(), &groups[0]["Name"]), (1, &json!("default")));
+
+    // ports by their addresses
+    openstack.does("subnet create --network n1 --subnet-range 10.9.0.0/24 s1").await;
+    openstack.does("port create --network n1 --fixed-ip ip-address=10.9.0.77 --dns-name Web p1").await;
+    openstack.does("port create --network n1 --fixed-ip ip-address=10.9.0.8 p2").await;
+    for (filter, names) in [
+        ("--fixed-ip ip-address=10.9.0.77", &["p1"][..]),
+        ("--fixed-ip subnet=s1", &["p1", "p2"]),
+        ("--fixed-ip ip-substring=0.77", &["p1"]),
+        ("--fixed-ip ip-address=10.9.0.99", &[]),
+    ] {
+        let ports = openstack.says(&format!("port list {filter} --sort-column Name")).await;
+        let found: Vec<&str> = ports.as_array().unwrap().iter().map(|port| port["Name"].as_str().unwrap()).collect();
+        assert_eq!(found, names, "{filter}");
+    }
+    let port = openstack.says("port show p1").await;
+    assert_eq!(port["dns_assignment"][0]["fqdn"], "web.openstacklocal.");
+
+    // what is listed can be shown, and what is not is not there
+    let listed = openstack.says("extension list --network").await;
+    let aliases: Vec<&str> =
+        listed.as_array().unwrap().iter().map(|extension| extension["Alias"].as_str().unwrap()).collect();
+    for alias in ["dns-integration", "binding-extended", "quotas"] {
+        assert!(aliases.contains(&alias), "{aliases:?}");
+        assert_eq!(openstack.says(&format!("extension show {alias}")).await["alias"], alias);
+    }
+    for (alias, command) in [
+        ("address-group", "address group list"),
+        ("address-scope", "address scope list"),
+        ("network-ip-availability", "ip availability list"),
+        ("subnet_allocation", "subnet pool list"),
+        ("router", "router list"),
+    ] {
+        assert!(!aliases.contains(&alias));
+        let said = openstack.is_refused(command).await;
+        assert!(said.contains("The resource could not be found"), "{command}: {said}");
+    }
+}
+
+/// As much of Keystone as the client asks for: every project is there, its id is its name. Returns its address.
+async fn keystone() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let link = json!({"rel": "self", "href": format!("{address}/v3/")});
+    let versions = json!({"versions": {"values": [{"id": "v3.14", "status": "stable", "links": [link]}]}});
+    let app = axum::Router::new()
+        .route("/v3/projects", get(async || Json(json!({"projects": [{"id": "demo", "name": "demo"}]}))))
+        .route(
+            "/v3/projects/{id}",
+            get(async |Path(id): Path<String>| Json(json!({"project": {"id": id, "name": id}}))),
+        )
+        .fallback(async move || Json(versions));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    address
 }
 
 #[tokio::test]
