@@ -47,6 +47,13 @@ pub(crate) fn without(ranges: &[Range], taken: &[IpAddr]) -> Vec<Range> {
     free
 }
 
+/// What is left of a range when a part of it is taken.
+pub(crate) fn cut((first, last): Range, (from, to): Range) -> Vec<Range> {
+    let below = before(from).filter(|_| first < from).map(|end| (first, end));
+    let above = after(to).filter(|_| to < last).map(|start| (start, last));
+    below.into_iter().chain(above).collect()
+}
+
 /// The next higher address; `None` after the last of its version.
 pub(crate) fn after(ip: IpAddr) -> Option<IpAddr> {
     match ip {
@@ -89,6 +96,17 @@ mod tests {
 
     fn pair(first: &str, last: &str) -> (String, String) {
         (first.to_owned(), last.to_owned())
+    }
+
+    #[test]
+    fn a_range_is_cut_at_its_ends_and_in_the_midst() {
+        let ip = |last: u8| IpAddr::from([10, 0, 0, last]);
+        let range = |(first, last): (u8, u8)| (ip(first), ip(last));
+        for (taken, left) in
+            [((1, 1), vec![(2, 9)]), ((9, 9), vec![(1, 8)]), ((1, 9), vec![]), ((3, 5), vec![(1, 2), (6, 9)])]
+        {
+            assert_eq!(cut(range((1, 9)), range(taken)), left.into_iter().map(range).collect::<Vec<_>>(), "{taken:?}");
+        }
     }
 
     #[test]

@@ -18,7 +18,8 @@ pub(crate) type Engine = Sqlite;
 pub(crate) type Pool = SqlitePool;
 pub(crate) type Connection = SqliteConnection;
 pub(crate) type Row = SqliteRow;
-pub(crate) type Transaction = sqlx::Transaction<'static, Engine>;
+pub(crate) type Transaction<'c> = sqlx::Transaction<'c, Engine>;
+pub(crate) type Held = sqlx::pool::PoolConnection<Engine>;
 
 /// How a writing transaction begins: SQLite would otherwise begin as a reader and fail when it turns writer.
 pub(crate) const BEGIN: &str = "BEGIN IMMEDIATE";
@@ -52,6 +53,8 @@ pub(crate) async fn connect(path: &Path) -> Result<Pools> {
         .foreign_keys(true)
         // pages (16 MiB) that the log grows to before they go to the database file: seldom, because who commits then waits
         .pragma("wal_autocheckpoint", "4000")
+        // rows that wait to be taken: who is woken for each one costs more than the rows
+        .row_buffer_size(256)
         .busy_timeout(Duration::from_secs(10));
     // not tested before use: a file does not hang up, and the test is one more trip to the connection's thread
     let pool = || SqlitePoolOptions::new().test_before_acquire(false);
@@ -119,11 +122,12 @@ pub(crate) fn attributes_from(text: &str) -> Result<Attributes> {
     serde_json::from_str(text).map_err(|error| Error::Corrupt(format!("attributes: {error}")))
 }
 
-/// An aggregate of what a subselect finds, one text for all rows in this order; [`unpacked`] reads it. With it an object
-/// and the rows that hang on it are one statement.
-pub(crate) fn packed(columns: &[&str], order: &str) -> String {
+/// An aggregate of what a subselect finds, one text for all rows in this order, or in any; [`unpacked`] reads it. With it
+/// an object and the rows that hang on it are one statement.
+pub(crate) fn packed(columns: &[&str], order: Option<&str>) -> String {
     let columns: Vec<String> = columns.iter().map(|column| format!("hex({column})")).collect();
-    format!("string_agg({}, ',' ORDER BY {order})", columns.join(" || ' ' || "))
+    let order = order.map(|order| format!(" ORDER BY {order}")).unwrap_or_default();
+    format!("string_agg({}, ','{order})", columns.join(" || ' ' || "))
 }
 
 /// What [`packed`] put together: `read` gets the columns of one row. No rows are NULL.
@@ -149,4 +153,8 @@ fn bytes_from(hex: &str) -> Option<Vec<u8>> {
 
 pub(crate) fn uuid_from(bytes: &[u8]) -> Result<Uuid> {
     Uuid::from_slice(bytes).map_err(|_| Error::Corrupt(format!("{bytes:02x?} is not an id")))
+}
+
+pub(crate) fn text_from(bytes: &[u8]) -> Result<&str> {
+    std::str::from_utf8(bytes).map_err(|_| Error::Corrupt(format!("{bytes:02x?} is not a text")))
 }

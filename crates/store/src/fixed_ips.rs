@@ -1,9 +1,12 @@
 //! The addresses of ports: which subnets they come from when the request leaves that open, and their changes.
 
+use std::collections::{BTreeMap, HashMap};
+
 use model::{Mac, NetworkId, PortId, SubnetId};
 
+use crate::batch::{Batch, Values};
 use crate::db::ip_bytes;
-use crate::places::{self, Place, Places};
+use crate::places::{Place, Places, Site};
 use crate::types::{FixedIp, FixedIpChoice, Port};
 use crate::write::Write;
 use crate::{Error, Result, ipam};
@@ -17,36 +20,102 @@ pub(crate) struct Taker<'p> {
     pub(crate) device_owner: &'p str,
 }
 
-/// Gives a new port its addresses: those chosen, or one of each IP version that the network has subnets of; and in any
-/// case that of each subnet in which ports form their own.
-pub(crate) async fn assign(
-    write: &mut Write<'_>,
-    taker: Taker<'_>,
-    choices: Option<&[FixedIpChoice]>,
-) -> Result<Vec<FixedIp>> {
-    let places = places::of(write.db(), taker.network, taker.device_owner).await?;
-    let mut assigned = Vec::new();
-    match choices {
-        None => {
-            for of_version in places.by_version() {
-                let fixed_ip = take_first_free(write, &of_version).await?.ok_or(Error::NoFreeIp(taker.network))?;
-                insert(write, taker.port, assigned.len(), &fixed_ip).await?;
-                assigned.push(fixed_ip);
+/// A new port and what it asks for.
+pub(crate) struct Wish<'p> {
+    pub(crate) taker: Taker<'p>,
+    pub(crate) places: Places,
+    /// `None`: an address of each IP version that the network has subnets of.
+    pub(crate) choices: Option<&'p [FixedIpChoice]>,
+}
+
+/// An address of a new port.
+enum Slot {
+    Has(FixedIp),
+    /// From the first of these subnets that has one.
+    Wants(Vec<SubnetId>),
+}
+
+/// Gives new ports their addresses: those chosen, or any; and in any case that of each subnet in which ports form their
+/// own. Exact choices come first, so that no port is given what another one asks for.
+pub(crate) async fn assign(write: &mut Write<'_>, batch: &mut Batch, wishes: &[Wish<'_>]) -> Result<Vec<Vec<FixedIp>>> {
+    let mut slots = Vec::with_capacity(wishes.len());
+    let mut demand = BTreeMap::<(NetworkId, Vec<SubnetId>), usize>::new();
+    for wish in wishes {
+        let of_port = slots_of(write, wish).await?;
+        for slot in &of_port {
+            if let Slot::Wants(subnets) = slot {
+                *demand.entry((wish.taker.network, subnets.clone())).or_default() += 1;
             }
         }
+        slots.push(of_port);
+    }
+    let mut supply = HashMap::new();
+    for ((network, subnets), wanted) in demand {
+        let taken = take_first_free(write, batch, &subnets, wanted).await?;
+        if taken.len() < wanted {
+            return Err(Error::NoFreeIp(network));
+        }
+        supply.insert(subnets, taken.into_iter());
+    }
+    let mut assigned = Vec::with_capacity(wishes.len());
+    let mut rows = Vec::new();
+    for (wish, of_port) in wishes.iter().zip(slots) {
+        let mut fixed_ips = Vec::with_capacity(of_port.len());
+        for slot in of_port {
+            let next = match slot {
+                Slot::Has(fixed_ip) => Some(fixed_ip),
+                Slot::Wants(subnets) => {
+                    let next = supply.get_mut(&subnets).and_then(Iterator::next);
+                    rows.extend(next.clone().map(|fixed_ip| (wish.taker.port, fixed_ips.len(), fixed_ip)));
+                    next
+                }
+            };
+            fixed_ips.extend(next);
+        }
+        assigned.push(fixed_ips);
+    }
+    batch.insert(INSERT, &rows, bind, "");
+    Ok(assigned)
+}
+
+/// What a port gets. What does not depend on what is free, it has now.
+async fn slots_of(write: &mut Write<'_>, Wish { taker, places, choices }: &Wish<'_>) -> Result<Vec<Slot>> {
+    let mut slots = Vec::new();
+    match choices {
+        None => slots.extend(places.by_version().into_iter().map(Slot::Wants)),
         Some(choices) => {
             for choice in places.without_own(choices) {
-                let fixed_ip = take(write, taker.network, &places, choice).await?;
-                insert(write, taker.port, assigned.len(), &fixed_ip).await?;
-                assigned.push(fixed_ip);
+                slots.push(match choice {
+                    FixedIpChoice::From(id) => Slot::Wants(vec![named(places, taker.network, id)?.subnet]),
+                    FixedIpChoice::Exactly(..) => {
+                        let fixed_ip = take(write, taker.network, places, choice).await?;
+                        insert(write, taker.port, slots.len(), &fixed_ip).await?;
+                        Slot::Has(fixed_ip)
+                    }
+                });
             }
         }
     }
     for fixed_ip in places.own(taker.mac) {
-        form(write, taker.port, &places, assigned.len(), &fixed_ip).await?;
-        assigned.push(fixed_ip);
+        form(write, taker.port, places, slots.len(), &fixed_ip).await?;
+        slots.push(Slot::Has(fixed_ip));
     }
-    Ok(assigned)
+    Ok(slots)
+}
+
+/// As many as are wanted or there are, from the first subnets that have them.
+async fn take_first_free(
+    write: &mut Write<'_>,
+    batch: &mut Batch,
+    subnets: &[SubnetId],
+    wanted: usize,
+) -> Result<Vec<FixedIp>> {
+    let mut taken = Vec::with_capacity(wanted);
+    for subnet in subnets {
+        let ips = ipam::take_any(write, batch, *subnet, wanted - taken.len()).await?;
+        taken.extend(ips.into_iter().map(|ip| FixedIp { subnet_id: *subnet, ip }));
+    }
+    Ok(taken)
 }
 
 /// Records an address that the port forms itself; from now on nobody else gets it.
@@ -57,26 +126,22 @@ async fn form(write: &mut Write<'_>, port: PortId, places: &Places, position: us
     insert(write, port, position, fixed_ip).await
 }
 
-async fn take_first_free(write: &mut Write<'_>, places: &[&Place]) -> Result<Option<FixedIp>> {
-    for place in places {
-        if let Some(ip) = ipam::take_any(write, place.subnet).await? {
-            return Ok(Some(FixedIp { subnet_id: place.subnet, ip }));
-        }
-    }
-    Ok(None)
+fn named(places: &Places, network: NetworkId, id: SubnetId) -> Result<&Place> {
+    places.find(id).ok_or(Error::SubnetOfOtherNetwork { network, subnet: id })
 }
 
 async fn take(write: &mut Write<'_>, network: NetworkId, places: &Places, choice: FixedIpChoice) -> Result<FixedIp> {
-    let named = |id: SubnetId| places.find(id).ok_or(Error::SubnetOfOtherNetwork { network, subnet: id });
     match choice {
         FixedIpChoice::From(id) => {
-            let subnet_id = named(id)?.subnet;
-            let ip = ipam::take_any(write, subnet_id).await?.ok_or(Error::NoFreeIp(network))?;
-            Ok(FixedIp { subnet_id, ip })
+            let mut batch = Batch::default();
+            let subnet = named(places, network, id)?.subnet;
+            let taken = take_first_free(write, &mut batch, &[subnet], 1).await?;
+            batch.run(write.db()).await?;
+            taken.into_iter().next().ok_or(Error::NoFreeIp(network))
         }
         FixedIpChoice::Exactly(ip, id) => {
             let place = match id {
-                Some(id) => named(id)?,
+                Some(id) => named(places, network, id)?,
                 None => places.holding(ip).ok_or(Error::IpOutsideNetwork(ip))?,
             };
             if places.forms_own(place.subnet) {
@@ -97,7 +162,7 @@ pub(crate) async fn change(
     have: &[FixedIp],
     choices: Option<&[FixedIpChoice]>,
 ) -> Result<()> {
-    let places = places::of(write.db(), taker.network, taker.device_owner).await?;
+    let places = Site::of(write.db(), taker.network).await?.places(taker.device_owner)?;
     let (formed, chosen): (Vec<FixedIp>, Vec<FixedIp>) =
         have.iter().cloned().partition(|fixed_ip| places.forms_own(fixed_ip.subnet_id));
     let same: Vec<FixedIpChoice> =
@@ -176,21 +241,21 @@ async fn release(write: &mut Write<'_>, fixed_ip: &FixedIp) -> Result<()> {
     ipam::give_back(write, fixed_ip.subnet_id, fixed_ip.ip).await
 }
 
+const INSERT: &str = "INSERT INTO fixed_ips (subnet_id, ip, port_id, position)";
+
+/// An address that another port may have.
 async fn insert(write: &mut Write<'_>, port: PortId, position: usize, fixed_ip: &FixedIp) -> Result<()> {
-    let inserted = sqlx::query(
-        "INSERT INTO fixed_ips (subnet_id, ip, port_id, position) VALUES ($1, $2, $3, $4) \
-         ON CONFLICT (subnet_id, ip) DO NOTHING",
-    )
-    .bind(fixed_ip.subnet_id.0)
-    .bind(ip_bytes(fixed_ip.ip))
-    .bind(port.0)
-    .bind(i64::try_from(position).unwrap_or(i64::MAX))
-    .execute(write.db())
-    .await?;
-    if inserted.rows_affected() == 0 {
+    let mut batch = Batch::default();
+    batch.insert(INSERT, &[(port, position, fixed_ip.clone())], bind, " ON CONFLICT (subnet_id, ip) DO NOTHING");
+    if batch.run(write.db()).await? == 0 {
         return Err(Error::IpInUse { subnet: fixed_ip.subnet_id, ip: fixed_ip.ip });
     }
     Ok(())
+}
+
+fn bind(mut row: Values<'_>, (port, position, fixed_ip): &(PortId, usize, FixedIp)) {
+    row.push_bind(fixed_ip.subnet_id.0).push_bind(ip_bytes(fixed_ip.ip));
+    row.push_bind(port.0).push_bind(i64::try_from(*position).unwrap_or(i64::MAX));
 }
 
 async fn reposition(write: &mut Write<'_>, position: usize, fixed_ip: &FixedIp) -> Result<()> {

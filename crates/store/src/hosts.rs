@@ -6,7 +6,7 @@ use model::{Change, HostName, TunnelType};
 use sqlx::{QueryBuilder, Row as _};
 use uuid::Uuid;
 
-use crate::db::{self, Connection, Engine, Row, attributes_from, attributes_text, ip_bytes, ip_from};
+use crate::db::{Connection, Engine, Row, attributes_from, attributes_text, ip_bytes, ip_from};
 use crate::filter::{Column, Filter};
 use crate::types::{Host, HostRegistration, HostUpdate, Stamp};
 use crate::write::{Touched, Write};
@@ -30,8 +30,8 @@ impl Store {
 
     /// Everything that registration records but what hosts must know of each other: no revision.
     async fn refresh_host(&self, registration: HostRegistration) -> Result<Host> {
-        let _writer = self.0.followers.lock().await;
-        let mut transaction = self.0.pools.writer.begin_with(db::BEGIN).await?;
+        let mut turn = self.0.turn.lock().await;
+        let mut transaction = self.begin(&mut turn.connection).await?;
         let now = self.0.environment.now();
         update(&mut transaction, &registration, now).await?;
         transaction.commit().await?;
@@ -41,9 +41,9 @@ impl Store {
 
     /// Notes that these hosts were heard of now. Cheap, and no revision.
     pub async fn heartbeat(&self, hosts: Vec<HostName>) -> Result<()> {
-        let _writer = self.0.followers.lock().await;
+        let mut turn = self.0.turn.lock().await;
         let now = self.0.environment.now();
-        let mut transaction = self.0.pools.writer.begin_with(db::BEGIN).await?;
+        let mut transaction = self.begin(&mut turn.connection).await?;
         for some in hosts.chunks(HOSTS_AT_ONCE) {
             let mut query = QueryBuilder::<Engine>::new("UPDATE hosts SET heartbeat_at = ");
             query.push_bind(now);

@@ -1,5 +1,6 @@
 //! Address management: which addresses of a subnet's pools are free.
 
+use std::iter;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -7,23 +8,37 @@ use model::SubnetId;
 use sqlx::Row as _;
 
 use crate::addresses::{self, Range, after, before};
+use crate::batch::{Batch, Values};
 use crate::db::{Row, ip_bytes, ip_from};
 use crate::write::Write;
 use crate::{Error, Result};
 
-/// Takes a free address of the subnet's pools: the one after that taken last, so that a freed one rests. `None`: none is
-/// free.
-pub(crate) async fn take_any(write: &mut Write<'_>, subnet: SubnetId) -> Result<Option<IpAddr>> {
-    let Some((range, cursor)) = next_range(write, subnet).await? else { return Ok(None) };
-    let ip = range.0.max(cursor);
-    carve(write, subnet, range, ip).await?;
-    let next = after(ip).unwrap_or(ip);
-    sqlx::query("UPDATE subnets SET next_ip = $1 WHERE id = $2")
-        .bind(ip_bytes(next))
-        .bind(subnet.0)
-        .execute(write.db())
-        .await?;
-    Ok(Some(ip))
+/// Takes free addresses of the subnet's pools, as many as are wanted or there are: those after that taken last, so that
+/// freed ones rest. What has to be written goes into the batch.
+pub(crate) async fn take_any(
+    write: &mut Write<'_>,
+    batch: &mut Batch,
+    subnet: SubnetId,
+    wanted: usize,
+) -> Result<Vec<IpAddr>> {
+    let mut taken = Vec::with_capacity(wanted);
+    while taken.len() < wanted {
+        // what is read next is what the batch leaves
+        batch.run(write.db()).await?;
+        let Some((range, cursor)) = next_range(write, subnet).await? else { break };
+        let from = range.0.max(cursor);
+        let mut last = from;
+        let run = iter::successors(Some(from), |ip| after(*ip)).take_while(|ip| *ip <= range.1);
+        for ip in run.take(wanted - taken.len()) {
+            taken.push(ip);
+            last = ip;
+        }
+        carve(batch, subnet, range, (from, last));
+        let next = after(last).unwrap_or(last);
+        let query = batch.statement().push("UPDATE subnets SET next_ip = ").push_bind(ip_bytes(next));
+        query.push(" WHERE id = ").push_bind(subnet.0);
+    }
+    Ok(taken)
 }
 
 /// The free range that holds the cursor or comes next after it, round the end; and the cursor, or the range's start.
@@ -62,34 +77,29 @@ pub(crate) async fn take(write: &mut Write<'_>, subnet: SubnetId, cidr: &IpNet, 
     .fetch_optional(write.db())
     .await?;
     match row.as_ref().map(read_range).transpose()? {
-        Some(range) if range.0 <= ip => carve(write, subnet, range, ip).await,
-        _ => Ok(()),
-    }
-}
-
-/// Cuts an address out of a free range. Mostly it is the first, and the range then begins one later.
-async fn carve(write: &mut Write<'_>, subnet: SubnetId, (first, last): Range, ip: IpAddr) -> Result<()> {
-    let rest = addresses::without(&[(first, last)], &[ip]);
-    if let [(from, to)] = rest[..]
-        && to == last
-    {
-        sqlx::query("UPDATE free_ranges SET first_ip = $1 WHERE subnet_id = $2 AND first_ip = $3")
-            .bind(ip_bytes(from))
-            .bind(subnet.0)
-            .bind(ip_bytes(first))
-            .execute(write.db())
-            .await?;
-        return Ok(());
-    }
-    sqlx::query("DELETE FROM free_ranges WHERE subnet_id = $1 AND first_ip = $2")
-        .bind(subnet.0)
-        .bind(ip_bytes(first))
-        .execute(write.db())
-        .await?;
-    for range in rest {
-        insert_free(write, subnet, range).await?;
+        Some(range) if range.0 <= ip => {
+            let mut batch = Batch::default();
+            carve(&mut batch, subnet, range, (ip, ip));
+            batch.run(write.db()).await?;
+        }
+        _ => {}
     }
     Ok(())
+}
+
+/// Cuts addresses out of a free range. Mostly they are its first, and it then begins later.
+fn carve(batch: &mut Batch, subnet: SubnetId, range: Range, run: Range) {
+    let rest = addresses::cut(range, run);
+    if let [(from, to)] = rest[..]
+        && to == range.1
+    {
+        let query = batch.statement().push("UPDATE free_ranges SET first_ip = ").push_bind(ip_bytes(from));
+        query.push(" WHERE subnet_id = ").push_bind(subnet.0).push(" AND first_ip = ").push_bind(ip_bytes(range.0));
+        return;
+    }
+    let query = batch.statement().push("DELETE FROM free_ranges WHERE subnet_id = ").push_bind(subnet.0);
+    query.push(" AND first_ip = ").push_bind(ip_bytes(range.0));
+    insert_free(batch, subnet, &rest);
 }
 
 /// Frees an address; joins it with its free neighbours. One outside the pools is nobody's to give.
@@ -115,38 +125,35 @@ pub(crate) async fn give_back(write: &mut Write<'_>, subnet: SubnetId, ip: IpAdd
         let (first, last) = read_range(row)?;
         joined = (joined.0.min(first), joined.1.max(last));
     }
-    insert_free(write, subnet, joined).await
+    let mut batch = Batch::default();
+    insert_free(&mut batch, subnet, &[joined]);
+    batch.run(write.db()).await?;
+    Ok(())
 }
 
 /// Works out anew what is free: the pools without the addresses of ports.
 pub(crate) async fn rebuild(write: &mut Write<'_>, subnet: SubnetId, pools: &[Range]) -> Result<()> {
     sqlx::query("DELETE FROM allocation_pools WHERE subnet_id = $1").bind(subnet.0).execute(write.db()).await?;
     sqlx::query("DELETE FROM free_ranges WHERE subnet_id = $1").bind(subnet.0).execute(write.db()).await?;
-    for (first, last) in pools {
-        sqlx::query("INSERT INTO allocation_pools (subnet_id, first_ip, last_ip) VALUES ($1, $2, $3)")
-            .bind(subnet.0)
-            .bind(ip_bytes(*first))
-            .bind(ip_bytes(*last))
-            .execute(write.db())
-            .await?;
-    }
+    let mut batch = Batch::default();
+    insert_ranges(&mut batch, "INSERT INTO allocation_pools (subnet_id, first_ip, last_ip)", subnet, pools);
     let rows =
         sqlx::query("SELECT ip FROM fixed_ips WHERE subnet_id = $1").bind(subnet.0).fetch_all(write.db()).await?;
     let taken = rows.iter().map(|row| ip_from(row.try_get(0)?)).collect::<Result<Vec<_>>>()?;
-    for range in addresses::without(pools, &taken) {
-        insert_free(write, subnet, range).await?;
-    }
+    insert_free(&mut batch, subnet, &addresses::without(pools, &taken));
+    batch.run(write.db()).await?;
     Ok(())
 }
 
-async fn insert_free(write: &mut Write<'_>, subnet: SubnetId, (first, last): Range) -> Result<()> {
-    sqlx::query("INSERT INTO free_ranges (subnet_id, first_ip, last_ip) VALUES ($1, $2, $3)")
-        .bind(subnet.0)
-        .bind(ip_bytes(first))
-        .bind(ip_bytes(last))
-        .execute(write.db())
-        .await?;
-    Ok(())
+fn insert_free(batch: &mut Batch, subnet: SubnetId, ranges: &[Range]) {
+    insert_ranges(batch, "INSERT INTO free_ranges (subnet_id, first_ip, last_ip)", subnet, ranges);
+}
+
+fn insert_ranges(batch: &mut Batch, into: &str, subnet: SubnetId, ranges: &[Range]) {
+    let bind = |mut row: Values<'_>, (first, last): &Range| {
+        row.push_bind(subnet.0).push_bind(ip_bytes(*first)).push_bind(ip_bytes(*last));
+    };
+    batch.insert(into, ranges, bind, "");
 }
 
 pub(crate) fn read_range(row: &Row) -> Result<Range> {

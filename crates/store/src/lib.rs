@@ -5,6 +5,7 @@
 //! and never wait for a writer.
 
 mod addresses;
+mod batch;
 mod bindings;
 mod db;
 mod environment;
@@ -15,6 +16,7 @@ mod hosts;
 mod ipam;
 mod load;
 mod networks;
+mod new_ports;
 mod places;
 mod port_security;
 mod ports;
@@ -35,18 +37,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use model::{Committed, Epoch, Revision};
+use model::{Epoch, Revision};
 use sqlx::Row as _;
 use sqlx::pool::PoolConnection;
 use tokio::sync::Mutex;
-use tokio::sync::mpsc::UnboundedSender;
 use uuid::Uuid;
 
 pub use addresses::{Range, default_gateway, default_pools, usable};
 pub use environment::{Environment, System};
 pub use error::Error;
 pub use filter::{Column, Direction, Filter};
-pub use ports::CanBind;
+pub use new_ports::CanBind;
 pub use protocols::{PROTOCOLS, protocol_number};
 pub use quotas::{Counted, Limits};
 pub use stored::Stored;
@@ -55,6 +56,7 @@ pub use types::*;
 pub use write::Write;
 
 use db::{Pools, to_i64, to_u64};
+use write::Turn;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -71,8 +73,8 @@ struct Inner {
     epoch: Epoch,
     /// The last revision that was committed here.
     revision: AtomicU64,
-    /// Who hears of commits; holding it is the right to write.
-    followers: Mutex<Vec<UnboundedSender<Committed>>>,
+    /// Holding it is the right to write.
+    turn: Mutex<Turn>,
 }
 
 impl fmt::Debug for Store {
@@ -99,7 +101,7 @@ impl Store {
             environment,
             epoch,
             revision: AtomicU64::new(revision.0),
-            followers: Mutex::default(),
+            turn: Mutex::default(),
         })))
     }
 
@@ -120,8 +122,7 @@ impl Store {
 
     /// Ends all connections, writers first; later calls fail.
     pub async fn close(&self) {
-        let mut followers = self.0.followers.lock().await;
-        followers.clear();
+        *self.0.turn.lock().await = Turn::default();
         self.0.pools.writer.close().await;
         self.0.pools.readers.close().await;
     }

@@ -1,7 +1,6 @@
 //! Networks.
 
 use model::{Change, NetworkId, PortId, Segment, SubnetId, TunnelType};
-use serde_json::Value;
 use sqlx::{QueryBuilder, Row as _};
 use uuid::Uuid;
 
@@ -70,7 +69,7 @@ impl Stored for Network {
         let mut query = QueryBuilder::new(format!(
             "SELECT n.*, s.tunnel_type, s.tunnel_key, (SELECT {} FROM subnets c WHERE c.network_id = n.id) AS subnets \
              FROM networks n JOIN segments s ON s.network_id = n.id",
-            db::packed(&["c.id"], "c.created_at, c.id"),
+            db::packed(&["c.id"], Some("c.created_at, c.id")),
         ));
         filter.push_to::<Self>(&mut query, "n");
         query.build().fetch_all(db).await?.iter().map(read).collect()
@@ -121,21 +120,6 @@ pub(crate) async fn touch(write: &mut Write<'_>, id: NetworkId) -> Result<()> {
     Ok(())
 }
 
-/// The segment of a network that may not exist, and whether its ports are secured unless they say otherwise.
-pub(crate) async fn for_port(db: &mut Connection, id: NetworkId) -> Result<(Segment, bool)> {
-    let row = sqlx::query(
-        "SELECT s.tunnel_type, s.tunnel_key, n.attributes FROM segments s JOIN networks n ON n.id = s.network_id \
-         WHERE s.network_id = $1",
-    )
-    .bind(id.0)
-    .fetch_optional(db)
-    .await?
-    .ok_or(Error::NetworkNotFound(id))?;
-    let attributes = attributes_from(row.try_get("attributes")?)?;
-    let secured = attributes.get("port_security_enabled").and_then(Value::as_bool).unwrap_or(true);
-    Ok((read_segment(&row)?, secured))
-}
-
 /// The segment of a network that may not exist.
 pub(crate) async fn segment(db: &mut Connection, id: NetworkId) -> Result<Segment> {
     let row = sqlx::query("SELECT tunnel_type, tunnel_key FROM segments WHERE network_id = $1")
@@ -159,7 +143,7 @@ fn read(row: &Row) -> Result<Network> {
     })
 }
 
-fn read_segment(row: &Row) -> Result<Segment> {
+pub(crate) fn read_segment(row: &Row) -> Result<Segment> {
     let tunnel_type: TunnelType = row.try_get::<String, _>("tunnel_type")?.parse()?;
     Ok(Segment { tunnel_type, key: to_key(row.try_get("tunnel_key")?)? })
 }

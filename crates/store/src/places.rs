@@ -3,22 +3,31 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::IpNet;
-use model::{Mac, NetworkId, SubnetId};
+use model::{Mac, NetworkId, Segment, SubnetId};
 use serde_json::Value;
-use sqlx::Row as _;
+use sqlx::{AssertSqlSafe, Row as _};
 
-use crate::db::{Connection, Row, attributes_from};
+use crate::db::{self, Connection, attributes_from, text_from, uuid_from};
 use crate::types::{Attributes, FixedIp, FixedIpChoice};
-use crate::{Error, Result, subnets};
+use crate::{Error, Result, networks, subnets};
+
+/// What a network has for its ports.
+pub(crate) struct Site {
+    network: NetworkId,
+    pub(crate) segment: Segment,
+    /// Its ports are, unless they say otherwise.
+    pub(crate) secured: bool,
+    /// Oldest first; each with the owners that it is dedicated to, if any.
+    subnets: Vec<(Place, Vec<String>)>,
+}
 
 /// Where an address can come from.
+#[derive(Clone, Copy)]
 pub(crate) struct Place {
     pub(crate) subnet: SubnetId,
     pub(crate) cidr: IpNet,
     /// Ports form their addresses themselves, from the prefix and their MAC.
     forms_own: bool,
-    /// Meant for ports of certain owners alone.
-    dedicated: bool,
 }
 
 /// Oldest first, those that are dedicated to the port's owner before all others (as Neutron).
@@ -35,42 +44,48 @@ const ROUTERS: &[&str] = &[
     "network:router_centralized_snat",
 ];
 
-/// The places for a port of this owner: subnets that name no service types, or this one.
-pub(crate) async fn of(db: &mut Connection, network: NetworkId, device_owner: &str) -> Result<Places> {
-    let rows = sqlx::query("SELECT id, cidr, attributes FROM subnets WHERE network_id = $1 ORDER BY created_at, id")
+impl Site {
+    /// Of a network that may not exist.
+    pub(crate) async fn of(db: &mut Connection, network: NetworkId) -> Result<Site> {
+        let row = sqlx::query(AssertSqlSafe(format!(
+            "SELECT s.tunnel_type, s.tunnel_key, n.attributes, (SELECT {} FROM subnets c WHERE c.network_id = n.id) AS subnets \
+             FROM networks n JOIN segments s ON s.network_id = n.id WHERE n.id = $1",
+            db::packed(&["c.id", "c.cidr", "c.attributes"], Some("c.created_at, c.id")),
+        )))
         .bind(network.0)
-        .fetch_all(db)
-        .await?;
-    let any = !rows.is_empty();
-    let mut places = Vec::with_capacity(rows.len());
-    for row in &rows {
-        places.extend(read(row, device_owner)?);
+        .fetch_optional(db)
+        .await?
+        .ok_or(Error::NetworkNotFound(network))?;
+        let attributes = attributes_from(row.try_get("attributes")?)?;
+        let subnets = db::unpacked(row.try_get("subnets")?, |[id, cidr, attributes]| {
+            let attributes = attributes_from(text_from(attributes)?)?;
+            let place = Place {
+                subnet: SubnetId(uuid_from(id)?),
+                cidr: subnets::parse_cidr(text_from(cidr)?)?,
+                forms_own: forms_own(&attributes),
+            };
+            let types = attributes.get("service_types").and_then(Value::as_array).into_iter().flatten();
+            Ok((place, types.filter_map(Value::as_str).map(str::to_owned).collect()))
+        })?;
+        Ok(Site {
+            network,
+            segment: networks::read_segment(&row)?,
+            secured: attributes.get("port_security_enabled").and_then(Value::as_bool).unwrap_or(true),
+            subnets,
+        })
     }
-    if any && places.is_empty() {
-        return Err(Error::NoSubnetForOwner { network, device_owner: device_owner.to_owned() });
-    }
-    places.sort_by_key(|place: &Place| !place.dedicated);
-    Ok(Places { places, router: is_router(device_owner) })
-}
 
-fn read(row: &Row, device_owner: &str) -> Result<Option<Place>> {
-    let attributes = attributes_from(row.try_get("attributes")?)?;
-    let types: Vec<&str> = attributes
-        .get("service_types")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect();
-    if !types.is_empty() && !types.contains(&device_owner) {
-        return Ok(None);
+    /// The places for a port of this owner: subnets that name no service types, or this one.
+    pub(crate) fn places(&self, device_owner: &str) -> Result<Places> {
+        let dedicated = self.subnets.iter().filter(|(_, owners)| owners.iter().any(|owner| owner == device_owner));
+        let open = self.subnets.iter().filter(|(_, owners)| owners.is_empty());
+        let places: Vec<Place> = dedicated.chain(open).map(|(place, _)| *place).collect();
+        if places.is_empty() && !self.subnets.is_empty() {
+            let (network, device_owner) = (self.network, device_owner.to_owned());
+            return Err(Error::NoSubnetForOwner { network, device_owner });
+        }
+        Ok(Places { places, router: is_router(device_owner) })
     }
-    Ok(Some(Place {
-        subnet: SubnetId(row.try_get("id")?),
-        cidr: subnets::read_cidr(row)?,
-        forms_own: forms_own(&attributes),
-        dedicated: !types.is_empty(),
-    }))
 }
 
 /// Whether ports form their own addresses in a subnet of these attributes: by SLAAC, with or without stateless DHCPv6.
@@ -100,10 +115,12 @@ impl Places {
     }
 
     /// Where addresses are given out, IPv4 and then IPv6; a version without any such place is left out.
-    pub(crate) fn by_version(&self) -> Vec<Vec<&Place>> {
-        let given_out = self.places.iter().filter(|place| !place.forms_own);
-        let (v4, v6): (Vec<&Place>, Vec<&Place>) = given_out.partition(|place| place.cidr.addr().is_ipv4());
-        [v4, v6].into_iter().filter(|of_version| !of_version.is_empty()).collect()
+    pub(crate) fn by_version(&self) -> Vec<Vec<SubnetId>> {
+        let given_out = |v4: bool| {
+            let places = self.places.iter().filter(|place| !place.forms_own && place.cidr.addr().is_ipv4() == v4);
+            places.map(|place| place.subnet).collect::<Vec<_>>()
+        };
+        [given_out(true), given_out(false)].into_iter().filter(|of_version| !of_version.is_empty()).collect()
     }
 
     /// The choices but those of a subnet where the port forms its address anyway.

@@ -1,13 +1,16 @@
 //! Which security groups a port is in. The list is among the port's attributes; a table of its own says for a group
 //! whether a port is in it.
 
+use std::collections::{HashMap, HashSet};
+
 use model::PortId;
 use serde_json::{Value, json};
 use sqlx::{QueryBuilder, Row as _};
 use uuid::Uuid;
 
+use crate::batch::{Batch, Values};
 use crate::db::{Connection, Engine};
-use crate::types::{Attributes, NewPort, SecurityGroup};
+use crate::types::{Attributes, NewPort, Port, SecurityGroup};
 use crate::write::Write;
 use crate::{Error, Result};
 
@@ -17,16 +20,21 @@ const ENABLED: &str = "port_security_enabled";
 /// Completes a new port's attributes: whether it is secured, by default as its network says, and the groups that it is
 /// in, by default its project's. One that belongs to the network's own services (`network:…`) is trusted: neither
 /// secured nor, unless it is told so, in a group.
-pub(crate) async fn complete(write: &mut Write<'_>, new: &mut NewPort, by_network: bool) -> Result<()> {
+pub(crate) async fn complete(
+    write: &mut Write<'_>,
+    known: &mut Groups,
+    new: &mut NewPort,
+    by_network: bool,
+) -> Result<()> {
     let trusted = new.device_owner.starts_with("network:");
     let asked = new.attributes.get(ENABLED).and_then(Value::as_bool);
     let enabled = !trusted && asked.unwrap_or(by_network);
     let groups = match &new.security_groups {
         Some(groups) => {
-            check(write.db(), groups).await?;
+            known.check(write, groups).await?;
             groups.clone()
         }
-        None if enabled => vec![SecurityGroup::default_of(write, &new.project_id).await?],
+        None if enabled => vec![known.default_of(write, &new.project_id).await?],
         None => Vec::new(),
     };
     if !enabled && !groups.is_empty() {
@@ -35,6 +43,33 @@ pub(crate) async fn complete(write: &mut Write<'_>, new: &mut NewPort, by_networ
     new.attributes.insert(ENABLED.to_owned(), enabled.into());
     new.attributes.insert(GROUPS.to_owned(), json!(groups));
     Ok(())
+}
+
+/// What is known of groups while ports are made.
+#[derive(Default)]
+pub(crate) struct Groups {
+    /// By project.
+    default: HashMap<String, Uuid>,
+    checked: HashSet<Vec<Uuid>>,
+}
+
+impl Groups {
+    async fn default_of(&mut self, write: &mut Write<'_>, project: &str) -> Result<Uuid> {
+        if let Some(id) = self.default.get(project) {
+            return Ok(*id);
+        }
+        let id = SecurityGroup::default_of(write, project).await?;
+        self.default.insert(project.to_owned(), id);
+        Ok(id)
+    }
+
+    async fn check(&mut self, write: &mut Write<'_>, groups: &[Uuid]) -> Result<()> {
+        if !self.checked.contains(groups) {
+            check(write.db(), groups).await?;
+            self.checked.insert(groups.to_vec());
+        }
+        Ok(())
+    }
 }
 
 /// The groups that a port's attributes name.
@@ -79,12 +114,23 @@ pub(crate) async fn join(write: &mut Write<'_>, port: PortId, before: &[Uuid], a
             .execute(write.db())
             .await?;
     }
-    for joined in after.iter().filter(|group| !before.contains(group)) {
-        sqlx::query("INSERT INTO port_security_groups (security_group_id, port_id) VALUES ($1, $2)")
-            .bind(joined)
-            .bind(port.0)
-            .execute(write.db())
-            .await?;
-    }
+    let joined: Vec<(Uuid, PortId)> =
+        after.iter().filter(|group| !before.contains(group)).map(|group| (*group, port)).collect();
+    let mut batch = Batch::default();
+    insert(&mut batch, &joined);
+    batch.run(write.db()).await?;
     Ok(())
+}
+
+/// Notes that new ports are in their groups.
+pub(crate) fn join_all(batch: &mut Batch, ports: &[Port]) {
+    let of = |port: &Port| groups(&port.attributes).into_iter().map(|group| (group, port.id)).collect::<Vec<_>>();
+    insert(batch, &ports.iter().flat_map(of).collect::<Vec<_>>());
+}
+
+fn insert(batch: &mut Batch, joined: &[(Uuid, PortId)]) {
+    let bind = |mut row: Values<'_>, (group, port): &(Uuid, PortId)| {
+        row.push_bind(*group).push_bind(port.0);
+    };
+    batch.insert("INSERT INTO port_security_groups (security_group_id, port_id)", joined, bind, "");
 }

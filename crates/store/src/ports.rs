@@ -1,61 +1,19 @@
-//! Ports: made, changed and read. Their addresses are in `fixed_ips`.
+//! Ports: changed and read. They are made in `new_ports`; their addresses are in `fixed_ips`.
 
-use model::{Change, Generation, HostName, Mac, NetworkId, PortId, PortStatus, SubnetId, TunnelType};
+use model::{Change, Generation, HostName, NetworkId, PortId, PortStatus, SubnetId};
 use sqlx::{QueryBuilder, Row as _};
 use uuid::Uuid;
 
 use crate::db::{
-    self, Connection, Row, attributes_from, attributes_text, ip_from, mac_from, to_i64, to_u64, uuid_from,
+    self, Connection, Row, attributes_from, attributes_text, ip_from, mac_from, text_from, to_i64, to_u64, uuid_from,
 };
 use crate::filter::{Column, Filter};
 use crate::fixed_ips::Taker;
-use crate::types::{FixedIp, NewPort, Port, PortBinding, PortUpdate, Stamp, VifType};
+use crate::types::{FixedIp, Port, PortBinding, PortUpdate, Stamp, VifType};
 use crate::write::{Touched, Write};
-use crate::{Error, Result, Stored, fixed_ips, networks, places, port_security};
-
-/// Random MACs to try: 2^24 are ours, so several clashes in a row mean that the network is full.
-const MAC_TRIES: usize = 16;
-
-/// Says whether a port can be bound to this host now. Asked inside the transaction that binds, so that a host that
-/// registers meanwhile is either seen here or sees the port in [`Store::bind_pending`](crate::Store::bind_pending).
-pub type CanBind<'c> = dyn Fn(&HostName, TunnelType) -> bool + Send + Sync + 'c;
+use crate::{CanBind, Error, Result, Stored, fixed_ips, networks, places, port_security};
 
 impl Port {
-    /// Makes a port. If it has a host, it is bound at once if `can_bind` says so.
-    pub async fn create(write: &mut Write<'_>, mut new: NewPort, can_bind: &CanBind<'_>) -> Result<Port> {
-        let (segment, secured) = networks::for_port(write.db(), new.network_id).await?;
-        port_security::complete(write, &mut new, secured).await?;
-        let host = new.host.clone();
-        let binding = host.map(|host| PortBinding { vif_type: vif_type(can_bind(&host, segment.tunnel_type)), host });
-        let mac = insert(write, &new).await?;
-        let taker = Taker { port: new.id, network: new.network_id, mac, device_owner: &new.device_owner };
-        let fixed_ips = fixed_ips::assign(write, taker, new.fixed_ips.as_deref()).await?;
-        if let Some(binding) = &binding {
-            bind(write, new.id, binding).await?;
-        }
-        port_security::join(write, new.id, &[], &port_security::groups(&new.attributes)).await?;
-        // as it would be read back; creations are many, and each statement is a trip to the engine's thread
-        let port = Port {
-            id: new.id,
-            network_id: new.network_id,
-            project_id: new.project_id,
-            name: new.name,
-            mac,
-            admin_state_up: new.admin_state_up,
-            device_id: new.device_id,
-            device_owner: new.device_owner,
-            fixed_ips,
-            generation: first_generation(binding.is_some()),
-            binding,
-            wired: false,
-            status: PortStatus::Down,
-            attributes: new.attributes,
-            stamp: write.new_stamp(),
-        };
-        write.touch(Touched::Port(port.id), Some(Change::Port(port.to_model())));
-        Ok(port)
-    }
-
     pub async fn update(self, write: &mut Write<'_>, update: PortUpdate, can_bind: &CanBind<'_>) -> Result<Port> {
         let before = self;
         let mut after = before.clone();
@@ -104,7 +62,7 @@ impl Port {
         Ok(())
     }
 
-    fn taker(&self) -> Taker<'_> {
+    pub(crate) fn taker(&self) -> Taker<'_> {
         Taker { port: self.id, network: self.network_id, mac: self.mac, device_owner: &self.device_owner }
     }
 
@@ -176,11 +134,7 @@ impl Stored for Port {
     const TABLE: &'static str = "ports";
 
     async fn select(db: &mut Connection, filter: &Filter) -> Result<Vec<Port>> {
-        let mut query = QueryBuilder::new(format!(
-            "SELECT p.*, b.host, b.vif_type, (SELECT {} FROM fixed_ips f WHERE f.port_id = p.id) AS fixed_ips \
-             FROM ports p LEFT JOIN bindings b ON b.port_id = p.id",
-            db::packed(&["f.subnet_id", "f.ip"], "f.position"),
-        ));
+        let mut query = QueryBuilder::new(select("p.*"));
         filter.push_to::<Self>(&mut query, "p");
         query.build().fetch_all(db).await?.iter().map(read).collect()
     }
@@ -198,53 +152,14 @@ impl Stored for Port {
     }
 }
 
-/// The first binding is generation 1.
-fn first_generation(bound: bool) -> Generation {
-    if bound { Generation::ZERO.next() } else { Generation::ZERO }
-}
-
-/// Inserts the row, with the MAC that was asked for or one that is free on the network.
-async fn insert(write: &mut Write<'_>, new: &NewPort) -> Result<Mac> {
-    if let Some(mac) = new.mac {
-        let done = insert_with(write, new, mac).await?;
-        return if done { Ok(mac) } else { Err(Error::MacInUse { network: new.network_id, mac }) };
-    }
-    for _ in 0..MAC_TRIES {
-        let [.., a, b, c] = write.environment.random().to_be_bytes();
-        let mac = Mac([0xfa, 0x16, 0x3e, a, b, c]);
-        if insert_with(write, new, mac).await? {
-            return Ok(mac);
-        }
-    }
-    Err(Error::NoFreeMac(new.network_id))
-}
-
-/// False: the network has that MAC already.
-async fn insert_with(write: &mut Write<'_>, new: &NewPort, mac: Mac) -> Result<bool> {
-    let stamp = write.new_stamp();
-    let inserted = sqlx::query(
-        "INSERT INTO ports (id, network_id, project_id, name, mac, admin_state_up, device_id, device_owner, status, wired, \
-         generation, attributes, created_at, updated_at, revision_number) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, FALSE, $10, $11, $12, $13, $14) \
-         ON CONFLICT (network_id, mac) DO NOTHING",
+/// These columns of ports, and what of other tables is part of them.
+fn select(columns: &str) -> String {
+    // an order of so few is cheaper made here than by the engine
+    let fixed_ips = db::packed(&["CAST(f.position AS TEXT)", "f.subnet_id", "f.ip"], None);
+    format!(
+        "SELECT {columns}, b.host, b.vif_type, (SELECT {fixed_ips} FROM fixed_ips f WHERE f.port_id = p.id) AS fixed_ips \
+         FROM ports p LEFT JOIN bindings b ON b.port_id = p.id"
     )
-    .bind(new.id.0)
-    .bind(new.network_id.0)
-    .bind(&new.project_id)
-    .bind(&new.name)
-    .bind(mac.0.to_vec())
-    .bind(new.admin_state_up)
-    .bind(&new.device_id)
-    .bind(&new.device_owner)
-    .bind(PortStatus::Down.as_str())
-    .bind(to_i64(first_generation(new.host.is_some()).0)?)
-    .bind(attributes_text(&new.attributes)?)
-    .bind(stamp.created_at)
-    .bind(stamp.updated_at)
-    .bind(stamp.revision_number)
-    .execute(write.db())
-    .await?;
-    Ok(inserted.rows_affected() == 1)
 }
 
 /// The binding to a host: what there is if it is bound there, else what the host's agent permits now.
@@ -256,7 +171,7 @@ fn rebind(before: &Port, host: Option<HostName>, can_bind: impl Fn(&HostName) ->
     }
 }
 
-fn vif_type(can_bind: bool) -> VifType {
+pub(crate) fn vif_type(can_bind: bool) -> VifType {
     if can_bind { VifType::Ovs } else { VifType::BindingFailed }
 }
 
@@ -319,21 +234,33 @@ fn read(row: &Row) -> Result<Port> {
         admin_state_up: row.try_get("admin_state_up")?,
         device_id: row.try_get("device_id")?,
         device_owner: row.try_get("device_owner")?,
-        fixed_ips: db::unpacked(row.try_get("fixed_ips")?, |[subnet, ip]| {
-            Ok(FixedIp { subnet_id: SubnetId(uuid_from(subnet)?), ip: ip_from(ip)? })
-        })?,
+        fixed_ips: read_fixed_ips(row)?,
         binding: read_binding(row)?,
-        generation: Generation(to_u64(row.try_get("generation")?)?),
+        generation: read_generation(row)?,
         wired: row.try_get("wired")?,
-        status: row.try_get::<String, _>("status")?.parse()?,
+        status: row.try_get::<&str, _>("status")?.parse()?,
         attributes: attributes_from(row.try_get("attributes")?)?,
         stamp: networks::read_stamp(row)?,
     })
 }
 
+fn read_generation(row: &Row) -> Result<Generation> {
+    Ok(Generation(to_u64(row.try_get("generation")?)?))
+}
+
+fn read_fixed_ips(row: &Row) -> Result<Vec<FixedIp>> {
+    let mut fixed_ips = db::unpacked(row.try_get("fixed_ips")?, |[position, subnet, ip]| {
+        let position: usize =
+            text_from(position)?.parse().map_err(|_| Error::Corrupt("a position is no number".into()))?;
+        Ok((position, FixedIp { subnet_id: SubnetId(uuid_from(subnet)?), ip: ip_from(ip)? }))
+    })?;
+    fixed_ips.sort_unstable_by_key(|(position, _)| *position);
+    Ok(fixed_ips.into_iter().map(|(_, fixed_ip)| fixed_ip).collect())
+}
+
 fn read_binding(row: &Row) -> Result<Option<PortBinding>> {
-    let Some(host) = row.try_get::<Option<String>, _>("host")? else { return Ok(None) };
-    let vif_type: String = row.try_get("vif_type")?;
+    let Some(host) = row.try_get::<Option<&str>, _>("host")? else { return Ok(None) };
+    let vif_type: &str = row.try_get("vif_type")?;
     let vif_type = [VifType::Ovs, VifType::BindingFailed]
         .into_iter()
         .find(|known| known.as_str() == vif_type)

@@ -4,7 +4,7 @@ use serde_json::Value;
 use sqlx::{QueryBuilder, Row as _};
 use uuid::Uuid;
 
-use crate::db::{self, Connection, Row, attributes_from, attributes_text, uuid_from};
+use crate::db::{self, Connection, Row, attributes_from, attributes_text, text_from, uuid_from};
 use crate::filter::Filter;
 use crate::protocols::protocol_number;
 use crate::types::{Attributes, Micros, NewSecurityGroupRule, SecurityGroup, SecurityGroupRule, Stamp};
@@ -125,7 +125,7 @@ fn read(row: &Row) -> Result<SecurityGroupRule> {
 pub(crate) fn packed() -> String {
     let columns =
         ["r.id", "r.project_id", "COALESCE(r.remote_group_id, '')", "r.attributes", "CAST(r.created_at AS TEXT)"];
-    db::packed(&columns, "r.created_at, r.id")
+    db::packed(&columns, Some("r.created_at, r.id"))
 }
 
 pub(crate) fn unpacked(security_group_id: Uuid, text: Option<&str>) -> Result<Vec<SecurityGroupRule>> {
@@ -140,10 +140,6 @@ pub(crate) fn unpacked(security_group_id: Uuid, text: Option<&str>) -> Result<Ve
             stamp: stamp(created_at),
         })
     })
-}
-
-fn text_from(bytes: &[u8]) -> Result<&str> {
-    std::str::from_utf8(bytes).map_err(|_| Error::Corrupt("a rule's text is not UTF-8".to_owned()))
 }
 
 #[cfg(test)]

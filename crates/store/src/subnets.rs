@@ -100,7 +100,7 @@ impl Stored for Subnet {
     async fn select(db: &mut Connection, filter: &Filter) -> Result<Vec<Subnet>> {
         let mut query = QueryBuilder::new(format!(
             "SELECT s.*, (SELECT {} FROM allocation_pools p WHERE p.subnet_id = s.id) AS pools FROM subnets s",
-            db::packed(&["p.first_ip", "p.last_ip"], "p.first_ip"),
+            db::packed(&["p.first_ip", "p.last_ip"], Some("p.first_ip")),
         ));
         filter.push_to::<Self>(&mut query, "s");
         query.build().fetch_all(db).await?.iter().map(read).collect()
@@ -160,7 +160,7 @@ fn read(row: &Row) -> Result<Subnet> {
         network_id: NetworkId(row.try_get("network_id")?),
         project_id: row.try_get("project_id")?,
         name: row.try_get("name")?,
-        cidr: read_cidr(row)?,
+        cidr: parse_cidr(row.try_get("cidr")?)?,
         gateway_ip: row.try_get::<Option<Vec<u8>>, _>("gateway_ip")?.map(|bytes| ip_from(&bytes)).transpose()?,
         enable_dhcp: row.try_get("enable_dhcp")?,
         allocation_pools: db::unpacked(row.try_get("pools")?, |[first, last]| Ok((ip_from(first)?, ip_from(last)?)))?,
@@ -169,7 +169,6 @@ fn read(row: &Row) -> Result<Subnet> {
     })
 }
 
-pub(crate) fn read_cidr(row: &Row) -> Result<IpNet> {
-    let cidr: String = row.try_get("cidr")?;
+pub(crate) fn parse_cidr(cidr: &str) -> Result<IpNet> {
     cidr.parse().map_err(|_| Error::Corrupt(format!("\"{cidr}\" is not a CIDR")))
 }

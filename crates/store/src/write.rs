@@ -6,18 +6,28 @@ use std::sync::atomic::Ordering;
 
 use futures::future::BoxFuture;
 use model::{Change, Committed, HostName, NetworkId, PortId, Revision, SubnetId};
-use sqlx::Row as _;
+use sqlx::{Connection as _, Row as _};
 use tokio::sync::mpsc::UnboundedSender;
 use uuid::Uuid;
 
-use crate::db::{self, Connection, Transaction, to_i64, to_u64};
+use crate::batch::Batch;
+use crate::db::{self, Connection, Held, Transaction, to_u64};
 use crate::environment::Environment;
 use crate::types::{Micros, Stamp};
 use crate::{Error, Result, Store};
 
+/// What the one who writes has in hand.
+#[derive(Default)]
+pub(crate) struct Turn {
+    /// Kept from write to write: each taking from the pool and giving back costs a trip to the engine's thread.
+    pub(crate) connection: Option<Held>,
+    /// Who hears of commits.
+    pub(crate) followers: Vec<UnboundedSender<Committed>>,
+}
+
 /// An open write ([`Store::write`]): what its body reads and changes is one transaction.
 pub struct Write<'e> {
-    transaction: Transaction,
+    transaction: Transaction<'e>,
     changes: Vec<Change>,
     touched: HashSet<Touched>,
     pub(crate) now: Micros,
@@ -79,21 +89,38 @@ impl Store {
         F: for<'w> FnOnce(&'w mut Write<'_>) -> BoxFuture<'w, Result<T, E>> + Send,
     {
         // held to the end: one writer, and followers hear of commits in their order
-        let mut followers = self.0.followers.lock().await;
-        let mut write = self.begin().await?;
-        let result = body(&mut write).await?;
-        self.commit(write, &mut followers).await?;
-        Ok(result)
+        let mut turn = self.0.turn.lock().await;
+        let result = self.write_in(&mut turn, body).await;
+        if result.is_err() {
+            // the pool looks whether it still works
+            turn.connection = None;
+        }
+        result
     }
 
-    async fn begin(&self) -> Result<Write<'_>> {
-        Ok(Write {
-            transaction: self.0.pools.writer.begin_with(db::BEGIN).await?,
+    async fn write_in<T, E, F>(&self, turn: &mut Turn, body: F) -> Result<T, E>
+    where
+        E: From<Error>,
+        F: for<'w> FnOnce(&'w mut Write<'_>) -> BoxFuture<'w, Result<T, E>> + Send,
+    {
+        let mut write = Write {
+            transaction: self.begin(&mut turn.connection).await?,
             changes: Vec::new(),
             touched: HashSet::new(),
             now: self.0.environment.now(),
             environment: self.0.environment.as_ref(),
-        })
+        };
+        let result = body(&mut write).await?;
+        self.commit(write, &mut turn.followers).await?;
+        Ok(result)
+    }
+
+    pub(crate) async fn begin<'t>(&self, held: &'t mut Option<Held>) -> Result<Transaction<'t>> {
+        let connection = match held {
+            Some(connection) => connection,
+            None => held.insert(self.0.pools.writer.acquire().await?),
+        };
+        Ok(connection.begin_with(db::BEGIN).await?)
     }
 
     async fn commit(&self, mut write: Write<'_>, followers: &mut Vec<UnboundedSender<Committed>>) -> Result<()> {
@@ -118,18 +145,18 @@ impl Store {
 
 /// Takes the next revision and logs what was touched under it.
 async fn number(write: &mut Write<'_>) -> Result<Revision> {
-    let counter =
-        sqlx::query("UPDATE meta SET revision = revision + 1 RETURNING revision").fetch_one(write.db()).await?;
-    let revision = Revision(to_u64(counter.try_get(0)?)?);
-    for touched in std::mem::take(&mut write.touched) {
-        sqlx::query("INSERT INTO change_log (revision, kind, object) VALUES ($1, $2, $3)")
-            .bind(to_i64(revision.0)?)
-            .bind(touched.kind())
-            .bind(touched.to_string())
-            .execute(write.db())
-            .await?;
-    }
-    Ok(revision)
+    let touched: Vec<Touched> = write.touched.drain().collect();
+    let mut batch = Batch::default();
+    batch.insert(
+        "INSERT INTO change_log (revision, kind, object) SELECT revision + 1, column1, column2 FROM meta, (",
+        &touched,
+        |mut row, touched| {
+            row.push_bind(touched.kind()).push_bind(touched.to_string());
+        },
+        ") AS touched",
+    );
+    batch.statement().push("UPDATE meta SET revision = revision + 1 RETURNING revision");
+    Ok(Revision(to_u64(batch.fetch_one(write.db()).await?.try_get(0)?)?))
 }
 
 impl Touched {

@@ -41,7 +41,12 @@ impl Resource for Agents {
 
     const REFUSED: Refused = Refused { create: &[], update: &[], delete: &[409] };
 
-    async fn create(_write: &mut Write<'_>, _state: &RestState, _context: &Context, _object: Object) -> Result<Host> {
+    async fn create(
+        _write: &mut Write<'_>,
+        _state: &RestState,
+        _context: &Context,
+        _objects: Vec<Object>,
+    ) -> Result<Vec<Host>> {
         Err(ApiError::bad_request("Agents are made by their hosts: start one and it registers"))
     }
 

@@ -8,7 +8,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::Response;
-use serde_json::{Value, json};
+use serde_json::Value;
 use store::{Stored as _, Write};
 use uuid::Uuid;
 
@@ -68,7 +68,7 @@ async fn show<R: Resource>(
     if !policy::may_see(&context, &object) {
         return Err(R::TABLE.unknown(&id));
     }
-    Ok(Json(json!({R::TABLE.singular: project(object, &listing.fields)})))
+    Ok(named(R::TABLE.singular, project(object, &listing.fields)))
 }
 
 async fn create<R: Resource>(
@@ -78,14 +78,12 @@ async fn create<R: Resource>(
     body: std::result::Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<Value>)> {
     let mut body = read(&headers, body)?;
-    let many = match body.remove(R::TABLE.plural) {
-        Some(Value::Array(items)) if !items.is_empty() => Some(items),
+    let (many, bodies) = match body.remove(R::TABLE.plural) {
+        Some(Value::Array(items)) if !items.is_empty() => {
+            (true, items.into_iter().map(item::<R>).collect::<Result<Vec<_>>>()?)
+        }
         Some(_) => return Err(ApiError::bad_request("Resources required")),
-        None => None,
-    };
-    let bodies = match many.clone() {
-        Some(items) => items.into_iter().map(item::<R>).collect::<Result<Vec<_>>>()?,
-        None => vec![member::<R>(body)?],
+        None => (false, vec![member::<R>(body)?]),
     };
     // all are checked before the first is made
     bodies.iter().try_for_each(|body| policy::check(&R::TABLE, &context, "create", body))?;
@@ -94,22 +92,23 @@ async fn create<R: Resource>(
     let made = state.store.write(move |write| {
         Box::pin(async move {
             check_quota::<R>(write, &shared, &caller, &objects).await?;
-            let mut made = Vec::with_capacity(objects.len());
-            for object in objects {
-                made.push(R::create(write, &shared, &caller, object).await?);
-            }
-            Ok::<_, ApiError>(made)
+            R::create(write, &shared, &caller, objects).await
         })
     });
     let mut made = show_all::<R>(&state, &context, made.await?).await?;
     let body = match (many, made.pop()) {
-        (None, Some(only)) => json!({R::TABLE.singular: only}),
+        (false, Some(only)) => named(R::TABLE.singular, only),
         (_, last) => {
             made.extend(last);
-            json!({R::TABLE.plural: made})
+            named(R::TABLE.plural, made)
         }
     };
-    Ok((StatusCode::CREATED, Json(body)))
+    Ok((StatusCode::CREATED, body))
+}
+
+/// `{…}` → `{"network": {…}}`; without copying it, as `json!` would.
+fn named(name: &str, value: impl Into<Value>) -> Json<Value> {
+    Json(Value::Object(Object::from_iter([(name.to_owned(), value.into())])))
 }
 
 async fn check_quota<R: Resource>(
@@ -151,7 +150,7 @@ async fn update<R: Resource>(
     let changed = changed.await?;
     R::after_update(&state, &changed).await?;
     let object = show_one::<R>(&state, &context, changed).await?;
-    Ok(Json(json!({R::TABLE.singular: object})))
+    Ok(named(R::TABLE.singular, object))
 }
 
 async fn delete<R: Resource>(

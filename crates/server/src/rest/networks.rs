@@ -67,8 +67,17 @@ impl Resource for Networks {
 
     const COUNTED: Option<Counted> = Some(Counted::Network);
 
-    async fn create(write: &mut Write<'_>, state: &RestState, context: &Context, object: Object) -> Result<Network> {
-        Ok(Network::create(write, new(object, context, &state.settings)?).await?)
+    async fn create(
+        write: &mut Write<'_>,
+        state: &RestState,
+        context: &Context,
+        objects: Vec<Object>,
+    ) -> Result<Vec<Network>> {
+        let mut made = Vec::with_capacity(objects.len());
+        for object in objects {
+            made.push(Network::create(write, new(object, context, &state.settings)?).await?);
+        }
+        Ok(made)
     }
 
     async fn update(write: &mut Write<'_>, state: &RestState, network: Network, changes: Object) -> Result<Network> {

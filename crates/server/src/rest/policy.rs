@@ -154,9 +154,10 @@ mod tests {
     async fn made<R: Resource>(state: &RestState, context: Context, body: Value) -> Result<R::Stored> {
         let object = R::TABLE.parse_post(&object(&body))?;
         let shared = state.clone();
+        let objects = vec![object];
         let made =
-            state.store.write(move |write| Box::pin(async move { R::create(write, &shared, &context, object).await }));
-        made.await
+            state.store.write(move |write| Box::pin(async move { R::create(write, &shared, &context, objects).await }));
+        Ok(made.await?.pop().unwrap())
     }
 
     #[test]

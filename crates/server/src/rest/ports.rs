@@ -83,19 +83,28 @@ impl Resource for Ports {
 
     const COUNTED: Option<Counted> = Some(Counted::Port);
 
-    async fn create(write: &mut Write<'_>, state: &RestState, context: &Context, object: Object) -> Result<Port> {
-        check_name(&object, state)?;
-        let reserved = policy::reserved_to_network_owner(&object);
-        let new = new(object, context)?;
-        match networks::access(write, context, new.network_id).await? {
-            Access::None => return Err(store::Error::NetworkNotFound(new.network_id).into()),
-            Access::Shared => reserved.map_or(Ok(()), |rule| Err(ApiError::forbidden(rule)))?,
-            Access::Own => {}
+    async fn create(
+        write: &mut Write<'_>,
+        state: &RestState,
+        context: &Context,
+        objects: Vec<Object>,
+    ) -> Result<Vec<Port>> {
+        let mut ports = Vec::with_capacity(objects.len());
+        for object in objects {
+            check_name(&object, state)?;
+            let reserved = policy::reserved_to_network_owner(&object);
+            let new = new(object, context)?;
+            match networks::access(write, context, new.network_id).await? {
+                Access::None => return Err(store::Error::NetworkNotFound(new.network_id).into()),
+                Access::Shared => reserved.map_or(Ok(()), |rule| Err(ApiError::forbidden(rule)))?,
+                Access::Own => {}
+            }
+            ports.push(new);
         }
-        let port = Port::create(write, new, &can_bind(state)).await?;
-        // whether it is secured may have been for its network to say
-        check_security(&port)?;
-        Ok(port)
+        let ports = Port::create(write, ports, &can_bind(state)).await?;
+        // whether one is secured may have been for its network to say
+        ports.iter().try_for_each(check_security)?;
+        Ok(ports)
     }
 
     async fn update(write: &mut Write<'_>, state: &RestState, port: Port, changes: Object) -> Result<Port> {
@@ -265,26 +274,24 @@ fn show(port: Port, datapaths: &HashMap<HostName, Value>, dns_domain: &str) -> O
         .collect();
     let dns_name = port.attributes.get("dns_name").and_then(Value::as_str).unwrap_or_default();
     let dns_assignment = dns::assignment(dns_name, dns_domain, port.fixed_ips.iter().map(|fixed_ip| fixed_ip.ip));
-    let own = json!({
-        "id": port.id,
-        "name": port.name,
-        "network_id": port.network_id,
-        "mac_address": port.mac,
-        "admin_state_up": port.admin_state_up,
-        "status": port.status,
-        "device_id": port.device_id,
-        "device_owner": port.device_owner,
-        "fixed_ips": fixed_ips,
-        "dns_assignment": dns_assignment,
-        "binding:host_id": host,
-        "binding:vif_type": vif_type,
-        "binding:vif_details": details,
-    });
+    let own = [
+        ("id", json!(port.id)),
+        ("name", port.name.into()),
+        ("network_id", json!(port.network_id)),
+        ("mac_address", json!(port.mac)),
+        ("admin_state_up", port.admin_state_up.into()),
+        ("status", json!(port.status)),
+        ("device_id", port.device_id.into()),
+        ("device_owner", port.device_owner.into()),
+        ("fixed_ips", fixed_ips.into()),
+        ("dns_assignment", dns_assignment),
+        ("binding:host_id", host.into()),
+        ("binding:vif_type", vif_type.into()),
+        ("binding:vif_details", details),
+    ];
     let mut object = port.attributes;
     complete_pairs(&mut object, port.mac);
-    if let Value::Object(own) = own {
-        object.extend(own);
-    }
+    object.extend(own.map(|(name, value)| (name.to_owned(), value)));
     show_common(&mut object, &port.project_id, port.stamp);
     object
 }

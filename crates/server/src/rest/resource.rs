@@ -36,12 +36,13 @@ pub(crate) trait Resource: 'static {
         async { Ok(()) }
     }
 
+    /// Makes all of them, in their order.
     fn create(
         write: &mut Write<'_>,
         state: &RestState,
         context: &Context,
-        object: Object,
-    ) -> impl Future<Output = Result<Self::Stored>> + Send;
+        objects: Vec<Object>,
+    ) -> impl Future<Output = Result<Vec<Self::Stored>>> + Send;
 
     fn update(
         write: &mut Write<'_>,

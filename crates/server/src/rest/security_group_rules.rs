@@ -66,18 +66,22 @@ impl Resource for SecurityGroupRules {
         write: &mut Write<'_>,
         _state: &RestState,
         context: &Context,
-        mut object: Object,
-    ) -> Result<SecurityGroupRule> {
-        let project_id = take_project(context, &mut object)?;
-        rule_values::check(&mut object)?;
-        let Create { security_group_id, remote_group_id, attributes } = typed(object)?;
-        let group: SecurityGroup = write.get(security_group_id).await?;
-        if !policy::owns(context, Some(&group.project_id)) {
-            return Err(store::Error::SecurityGroupNotFound(security_group_id).into());
+        objects: Vec<Object>,
+    ) -> Result<Vec<SecurityGroupRule>> {
+        let mut made = Vec::with_capacity(objects.len());
+        for mut object in objects {
+            let project_id = take_project(context, &mut object)?;
+            rule_values::check(&mut object)?;
+            let Create { security_group_id, remote_group_id, attributes } = typed(object)?;
+            let group: SecurityGroup = write.get(security_group_id).await?;
+            if !policy::owns(context, Some(&group.project_id)) {
+                return Err(store::Error::SecurityGroupNotFound(security_group_id).into());
+            }
+            let new =
+                NewSecurityGroupRule { id: Uuid::new_v4(), security_group_id, project_id, remote_group_id, attributes };
+            made.push(SecurityGroupRule::create(write, new).await?);
         }
-        let new =
-            NewSecurityGroupRule { id: Uuid::new_v4(), security_group_id, project_id, remote_group_id, attributes };
-        Ok(SecurityGroupRule::create(write, new).await?)
+        Ok(made)
     }
 
     async fn update(

@@ -53,15 +53,19 @@ impl Resource for SecurityGroups {
         write: &mut Write<'_>,
         state: &RestState,
         context: &Context,
-        mut object: Object,
-    ) -> Result<SecurityGroup> {
-        let project_id = take_project(context, &mut object)?;
-        let Create { name, stateful, attributes } = typed(object)?;
-        refuse_default(Some(&name))?;
-        // those that it is made with
-        write.check_quota(&state.settings.quotas, Counted::SecurityGroupRule, &project_id, 2).await?;
-        let new = NewSecurityGroup { id: Uuid::new_v4(), project_id, name, stateful, attributes };
-        Ok(SecurityGroup::create(write, new).await?)
+        objects: Vec<Object>,
+    ) -> Result<Vec<SecurityGroup>> {
+        let mut made = Vec::with_capacity(objects.len());
+        for mut object in objects {
+            let project_id = take_project(context, &mut object)?;
+            let Create { name, stateful, attributes } = typed(object)?;
+            refuse_default(Some(&name))?;
+            // those that it is made with
+            write.check_quota(&state.settings.quotas, Counted::SecurityGroupRule, &project_id, 2).await?;
+            let new = NewSecurityGroup { id: Uuid::new_v4(), project_id, name, stateful, attributes };
+            made.push(SecurityGroup::create(write, new).await?);
+        }
+        Ok(made)
     }
 
     async fn update(

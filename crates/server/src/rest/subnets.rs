@@ -67,12 +67,21 @@ impl Resource for Subnets {
 
     const COUNTED: Option<Counted> = Some(Counted::Subnet);
 
-    async fn create(write: &mut Write<'_>, _state: &RestState, context: &Context, object: Object) -> Result<Subnet> {
-        let new = new(object, context)?;
-        if networks::access(write, context, new.network_id).await? != Access::Own {
-            return Err(ApiError::forbidden("create_subnet"));
+    async fn create(
+        write: &mut Write<'_>,
+        _state: &RestState,
+        context: &Context,
+        objects: Vec<Object>,
+    ) -> Result<Vec<Subnet>> {
+        let mut made = Vec::with_capacity(objects.len());
+        for object in objects {
+            let new = new(object, context)?;
+            if networks::access(write, context, new.network_id).await? != Access::Own {
+                return Err(ApiError::forbidden("create_subnet"));
+            }
+            made.push(Subnet::create(write, new).await?);
         }
-        Ok(Subnet::create(write, new).await?)
+        Ok(made)
     }
 
     async fn update(write: &mut Write<'_>, _state: &RestState, subnet: Subnet, changes: Object) -> Result<Subnet> {

@@ -3,7 +3,7 @@ use std::net::IpAddr;
 
 use model::TunnelType;
 use proptest::prelude::*;
-use store::{Error, FixedIpChoice, SubnetUpdate};
+use store::{Error, FixedIpChoice, NewPort, SubnetUpdate};
 
 use crate::support::{create_ports, delete_port, network, never, new_port, open, subnet, update_subnet};
 
@@ -13,6 +13,8 @@ enum Step {
     Any,
     /// A port with this address of the subnet.
     Exactly(u8),
+    /// So many ports with any address, and one with this address, made together.
+    Together(usize, u8),
     /// Deletes one of the ports.
     Delete(usize),
     /// Narrows or widens the pool.
@@ -23,6 +25,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         4 => Just(Step::Any),
         2 => (0..16u8).prop_map(Step::Exactly),
+        2 => (1..10usize, 1..15u8).prop_map(|(any, exactly)| Step::Together(any, exactly)),
         3 => any::<usize>().prop_map(Step::Delete),
         1 => (1..8u8, 8..15u8).prop_map(|(first, last)| Step::Pool(first, last)),
     ];
@@ -78,6 +81,24 @@ async fn follow_steps(steps: Vec<Step>) {
                     }
                     Err(Error::IpInUse { .. }) => assert!(taken.contains(&ip(last)), "{last}"),
                     Err(Error::IpOutsideSubnet { .. }) => assert!(last == 0 || last == 15, "{last}"),
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            Step::Together(any, last) => {
+                let mut new: Vec<NewPort> = (0..any).map(|_| new_port(network, None, None)).collect();
+                new.push(new_port(network, None, Some(vec![FixedIpChoice::Exactly(ip(last), None)])));
+                let free = pool.difference(&taken).filter(|free| **free != ip(last)).count();
+                match create_ports(&store, new, never()).await {
+                    Ok(made) => {
+                        let given: Vec<IpAddr> = made.iter().map(|port| port.fixed_ips[0].ip).collect();
+                        let (exact, given_any) = given.split_last().unwrap();
+                        assert!(*exact == ip(last) && !taken.contains(exact), "{exact}");
+                        assert!(given_any.iter().all(|ip| pool.contains(ip) && !taken.contains(ip)), "{given:?}");
+                        assert_eq!(given.iter().collect::<BTreeSet<_>>().len(), any + 1, "{given:?}");
+                        ports.extend(made.iter().map(|port| port.id).zip(given));
+                    }
+                    Err(Error::IpInUse { .. }) => assert!(taken.contains(&ip(last)), "{last}"),
+                    Err(Error::NoFreeIp(_)) => assert!(free < any, "{any} wanted of {pool:?}, {taken:?} taken"),
                     Err(error) => panic!("{error}"),
                 }
             }

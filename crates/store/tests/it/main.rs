@@ -8,3 +8,4 @@ mod followers;
 mod hosts;
 mod kill;
 mod support;
+mod together;

@@ -85,17 +85,7 @@ pub(crate) async fn create_ports(
     ports: Vec<NewPort>,
     can_bind: Arc<CanBind<'static>>,
 ) -> Result<Vec<Port>> {
-    store
-        .write(move |write| {
-            Box::pin(async move {
-                let mut made = Vec::new();
-                for port in ports {
-                    made.push(Port::create(write, port, can_bind.as_ref()).await?);
-                }
-                Ok(made)
-            })
-        })
-        .await
+    store.write(move |write| Box::pin(async move { Port::create(write, ports, can_bind.as_ref()).await })).await
 }
 
 pub(crate) async fn delete_port(store: &Store, id: PortId) -> Result<()> {
