@@ -1,16 +1,17 @@
 //! A list, read and written in pieces: what is in memory grows neither with what is listed nor with how slowly a client
 //! reads. Which objects it has, and their order, is of one commit; each piece shows them as of its own.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::marker::PhantomData;
 
 use axum::body::{Body, Bytes};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use futures::future;
 use futures::stream::{self, StreamExt as _};
 use serde_json::{Value, json};
-use store::{Column, Filter};
+use store::{Column, Direction, Filter};
 use uuid::Uuid;
 
 use super::RestState;
@@ -23,6 +24,9 @@ use super::table::Object;
 
 /// Objects in one piece.
 const PIECE: usize = 200;
+
+/// Objects of a piece that are read at a time: while some are made into text, the next are read.
+const PART: usize = 50;
 
 /// Answers a list.
 pub(crate) async fn answer<R: Resource>(
@@ -40,21 +44,21 @@ pub(crate) async fn answer<R: Resource>(
         filter.limit = listing.limit;
     }
     let ids = state.store.ids::<R::Stored>(&filter).await?.into();
-    filter.after = None;
-    let pieces = Pieces::<R> { state, context, listing, filter, ids, progress: Progress::Begin, _of: PhantomData };
+    let pieces = Pieces::<R> { state, context, listing, ids, progress: Progress::Begin, _of: PhantomData };
     match pieces.listing.limit {
         Some(limit) => pieces.page(limit, &links).await,
         None => pieces.all().await,
     }
 }
 
+/// Bytes of an object, as most ports are.
+const EXPECTED: usize = 1024;
+
 /// What is still to be written.
 struct Pieces<R> {
     state: RestState,
     context: Context,
     listing: Listing,
-    /// Its order is that of the ids.
-    filter: Filter,
     ids: VecDeque<Uuid>,
     progress: Progress,
     _of: PhantomData<fn() -> R>,
@@ -134,17 +138,47 @@ impl<R: Resource> Pieces<R> {
     }
 
     async fn next(&mut self) -> Result<Vec<Item>> {
-        let piece = self.ids.drain(..PIECE.min(self.ids.len())).map(|id| id.to_string()).collect();
-        self.filter.conditions = vec![(Column::Id, piece)];
-        let found = self.state.store.list(&self.filter).await?;
+        let piece: Vec<Uuid> = self.ids.drain(..PIECE.min(self.ids.len())).collect();
+        let mut items = Vec::with_capacity(piece.len());
+        let mut found = Vec::new();
+        for part in piece.chunks(PART) {
+            // the first is begun first, and goes on in the database's thread
+            let (next, shown) = future::join(self.read(part), self.show(found)).await;
+            items.extend(shown?);
+            found = next?;
+        }
+        items.extend(self.show(found).await?);
+        let order: HashMap<String, usize> = piece.iter().map(Uuid::to_string).zip(0..).collect();
+        items.sort_by_key(|item| order.get(&item.id).copied());
+        Ok(items)
+    }
+
+    /// In the order in which they lie in the database, which costs nothing.
+    async fn read(&self, part: &[Uuid]) -> Result<Vec<R::Stored>> {
+        let ids = part.iter().map(Uuid::to_string).collect();
+        let filter = Filter {
+            conditions: vec![(Column::Id, ids)],
+            order: vec![(Column::Id, Direction::Ascending)],
+            ..Filter::default()
+        };
+        Ok(self.state.store.list(&filter).await?)
+    }
+
+    async fn show(&self, found: Vec<R::Stored>) -> Result<Vec<Item>> {
         let shown = show_all::<R>(&self.state, &self.context, found).await?;
         let wanted =
             shown.into_iter().filter(|object| policy::may_see(&self.context, object) && self.listing.holds(object));
-        let item = |object: Object| Item {
-            id: object.get("id").and_then(Value::as_str).unwrap_or_default().to_owned(),
-            json: Value::Object(project(object, &self.listing.fields)).to_string().into_bytes(),
-        };
-        Ok(wanted.map(item).collect())
+        wanted.map(|object| Item::new(object, &self.listing.fields)).collect()
+    }
+}
+
+impl Item {
+    fn new(object: Object, fields: &[String]) -> Result<Item> {
+        let id = object.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let mut json = Vec::with_capacity(EXPECTED);
+        let written = serde_json::to_writer(&mut json, &project(object, fields));
+        written.map_err(|error| store::Error::Corrupt(error.to_string()))?;
+        Ok(Item { id, json })
     }
 }
 

@@ -4,24 +4,21 @@ use store::Micros;
 
 /// `2026-11-22T20:51:14Z`
 pub(crate) fn zulu(at: Micros) -> String {
-    let (date, time) = parts(at);
-    format!("{date}T{time}Z")
+    let (year, month, day, hour, minute, second) = parts(at);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
 /// `2026-11-22 20:51:14`, as Neutron shows agents' times.
 pub(crate) fn spaced(at: Micros) -> String {
-    let (date, time) = parts(at);
-    format!("{date} {time}")
+    let (year, month, day, hour, minute, second) = parts(at);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
 }
 
-fn parts(at: Micros) -> (String, String) {
+fn parts(at: Micros) -> (i64, i64, i64, i64, i64, i64) {
     let seconds = at.div_euclid(1_000_000);
     let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     let (year, month, day) = civil(days);
-    (
-        format!("{year:04}-{month:02}-{day:02}"),
-        format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60),
-    )
+    (year, month, day, second / 3600, second / 60 % 60, second % 60)
 }
 
 /// Days since 1970-01-01 as a date of the Gregorian calendar: years are counted from 1 March, so that a leap day ends
