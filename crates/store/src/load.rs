@@ -6,8 +6,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::db::{self, Connection, to_u64};
 use crate::filter::Filter;
-use crate::types::{Host, Network, Port};
-use crate::{Error, Result, Store, Stored};
+use crate::types::{Host, Network};
+use crate::{Error, Result, Store, Stored, ports};
 
 impl Store {
     /// The whole state as of one revision, and every commit after that one: none is missing, none comes twice.
@@ -15,10 +15,10 @@ impl Store {
     /// A receiver that closes while the store is open has missed a commit: follow anew.
     pub async fn follow(&self) -> Result<(Committed, UnboundedReceiver<Committed>)> {
         // no commit can fall between the load and the registration
-        let mut followers = self.0.followers.lock().await;
+        let mut turn = self.0.turn.lock().await;
         let state = self.load().await?;
         let (sender, receiver) = unbounded_channel();
-        followers.push(sender);
+        turn.followers.push(sender);
         Ok((state, receiver))
     }
 
@@ -38,12 +38,12 @@ async fn load(db: &mut Connection) -> Result<Committed> {
     let all = Filter::default();
     let hosts = Host::select(db, &all).await?;
     let networks = Network::select(db, &all).await?;
-    let ports = Port::select(db, &all).await?;
+    let ports = ports::models(db).await?;
     let changes = hosts
         .iter()
         .map(|host| Change::Host(host.to_model()))
         .chain(networks.iter().map(|network| Change::Network(network.to_model())))
-        .chain(ports.iter().map(|port| Change::Port(port.to_model())))
+        .chain(ports.into_iter().map(Change::Port))
         .collect();
     Ok(Committed { revision, changes })
 }

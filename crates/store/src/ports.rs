@@ -1,7 +1,8 @@
 //! Ports: changed and read. They are made in `new_ports`; their addresses are in `fixed_ips`.
 
+use futures::TryStreamExt as _;
 use model::{Change, Generation, HostName, NetworkId, PortId, PortStatus, SubnetId};
-use sqlx::{QueryBuilder, Row as _};
+use sqlx::{AssertSqlSafe, QueryBuilder, Row as _};
 use uuid::Uuid;
 
 use crate::db::{
@@ -162,6 +163,17 @@ fn select(columns: &str) -> String {
     )
 }
 
+/// What hosts must know of every port: far less to read than the ports.
+pub(crate) async fn models(db: &mut Connection) -> Result<Vec<model::Port>> {
+    let columns = "p.id, p.network_id, p.mac, p.admin_state_up, p.generation, p.wired, p.status";
+    let mut rows = sqlx::query(AssertSqlSafe(select(columns))).fetch(db);
+    let mut ports = Vec::new();
+    while let Some(row) = rows.try_next().await? {
+        ports.push(read_model(&row)?);
+    }
+    Ok(ports)
+}
+
 /// The binding to a host: what there is if it is bound there, else what the host's agent permits now.
 fn rebind(before: &Port, host: Option<HostName>, can_bind: impl Fn(&HostName) -> bool) -> Option<PortBinding> {
     let host = host?;
@@ -241,6 +253,22 @@ fn read(row: &Row) -> Result<Port> {
         status: row.try_get::<&str, _>("status")?.parse()?,
         attributes: attributes_from(row.try_get("attributes")?)?,
         stamp: networks::read_stamp(row)?,
+    })
+}
+
+/// As [`Port::to_model`].
+fn read_model(row: &Row) -> Result<model::Port> {
+    let binding = read_binding(row)?.filter(|binding| binding.vif_type == VifType::Ovs);
+    let generation = read_generation(row)?;
+    Ok(model::Port {
+        id: PortId(row.try_get("id")?),
+        network: NetworkId(row.try_get("network_id")?),
+        mac: mac_from(row.try_get("mac")?)?,
+        ips: read_fixed_ips(row)?.into_iter().map(|fixed_ip| fixed_ip.ip).collect(),
+        admin_up: row.try_get("admin_state_up")?,
+        binding: binding.map(|binding| model::Binding { host: binding.host, generation }),
+        wired: row.try_get("wired")?,
+        status: row.try_get::<&str, _>("status")?.parse()?,
     })
 }
 
