@@ -1,6 +1,5 @@
-//! Bulk creations and reads over REST, and how reads grow with what is in the database.
+//! Bulk creations and reads over REST.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -8,8 +7,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use reqwest::Client;
 use serde_json::{Value, json};
-use sqlx::Connection as _;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
 use crate::report::{Figure, Report, Verdict};
 use crate::rest::{Api, create};
@@ -18,9 +15,7 @@ use crate::site::Site;
 
 const BULK: usize = 1000;
 const PORTS: usize = 10_000;
-const PAGE: usize = 100;
-/// Ports in the database, for each of which reads are timed.
-const GROWTH: [usize; 3] = [100, 10_000, 1_000_000];
+pub(crate) const PAGE: usize = 100;
 /// Reads of one port, and writes a second meanwhile.
 const READS: usize = 2000;
 const WRITES: u64 = 200;
@@ -40,12 +35,7 @@ pub(crate) async fn measure(site: &Site, runs: usize, report: &mut Report) -> an
     bulks(&api, &network, report).await?;
     list(&api, runs, report).await?;
     pages(&api, report).await?;
-    reads(&api, report).await?;
-    drop(api);
-    for ports in GROWTH {
-        growth(site, ports, report).await?;
-    }
-    Ok(())
+    reads(&api, report).await
 }
 
 async fn bulks(api: &Api, network: &Value, report: &mut Report) -> anyhow::Result<()> {
@@ -142,61 +132,11 @@ async fn write(client: Client, url: String, stop: Arc<AtomicBool>) -> anyhow::Re
     Ok(count)
 }
 
-/// The same reads with ever more ports.
-async fn growth(site: &Site, ports: usize, report: &mut Report) -> anyhow::Result<()> {
-    let directory = tempfile::tempdir_in(&site.directory)?;
-    let api = Api::start(site, directory.path()).await?;
-    let network = create(&api.client, &api.url, "network", json!({})).await?["id"].clone();
-    create(&api.client, &api.url, "port", json!({"network_id": network})).await?;
-    api.stop().await?;
-    fill(directory.path(), ports - 1).await?;
-    let api = Api::start(site, directory.path()).await?;
-    let middle = get(&api, &format!("ports?name=port-{}&fields=id&fields=mac_address", ports / 2)).await?;
-    let (id, mac) = (&middle["ports"][0]["id"], &middle["ports"][0]["mac_address"]);
-    let (id, mac) = id.as_str().zip(mac.as_str()).context("the filled ports are missing")?;
-    let mut figures = Vec::new();
-    for (what, path) in [
-        ("by id", format!("ports/{id}")),
-        ("by MAC", format!("ports?mac_address={mac}")),
-        ("by name", format!("ports?name=port-{}", ports / 2)),
-        ("page from the middle", format!("ports?limit={PAGE}&marker={id}")),
-        ("page by name", format!("ports?limit={PAGE}&sort_key=name&sort_dir=asc&marker={id}")),
-    ] {
-        let mut times = Samples::default();
-        for _ in 0..50 {
-            let started = Instant::now();
-            get(&api, &path).await?;
-            times.add(started.elapsed());
-        }
-        figures.push(format!("{what} {}", ms(times.median())));
-    }
-    add(report, format!("reads with {ports} ports in the database, p50"), figures.join("; "), "flat".to_owned(), None);
-    Ok(())
-}
-
-/// More ports like the one that is there, past the API: what is measured is reading.
-async fn fill(directory: &Path, ports: usize) -> anyhow::Result<()> {
-    let options = SqliteConnectOptions::new().filename(directory.join("culvert.db"));
-    let mut database = SqliteConnection::connect_with(&options).await?;
-    sqlx::query(
-        "INSERT INTO ports (id, network_id, project_id, name, mac, admin_state_up, device_id, device_owner, status, wired, \
-         generation, attributes, created_at, updated_at, revision_number) \
-         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1) \
-         SELECT randomblob(16), p.network_id, p.project_id, 'port-' || i, x'fa163e' || randomblob(3), p.admin_state_up, \
-         'device-' || i, p.device_owner, p.status, p.wired, p.generation, p.attributes, p.created_at + i, p.updated_at, 1 \
-         FROM (SELECT * FROM ports LIMIT 1) p, n WHERE true ON CONFLICT DO NOTHING",
-    )
-    .bind(i64::try_from(ports)?)
-    .execute(&mut database)
-    .await?;
-    Ok(database.close().await?)
-}
-
-async fn get(api: &Api, path: &str) -> anyhow::Result<Value> {
+pub(crate) async fn get(api: &Api, path: &str) -> anyhow::Result<Value> {
     Ok(api.client.get(format!("{}/{path}", api.url)).send().await?.error_for_status()?.json().await?)
 }
 
-fn add(report: &mut Report, what: String, value: String, target: String, met: Option<bool>) {
+pub(crate) fn add(report: &mut Report, what: String, value: String, target: String, met: Option<bool>) {
     let verdict = met.map_or(Verdict::Shown, Verdict::of);
     report.add(Figure { what, value, reference: "–".to_owned(), ratio: None, target, verdict });
 }

@@ -5,6 +5,7 @@
 
 #![allow(clippy::cast_precision_loss, reason = "figures are for people: three digits of them")]
 
+mod growth;
 mod lists;
 mod machine;
 mod memory;
@@ -64,8 +65,10 @@ enum What {
     Plug,
     /// The agent's memory
     Memory,
-    /// The server's memory, ports created one at a time and in bulks, lists of many and of very many
+    /// The server's memory, ports created one at a time and in bulks, lists of many
     Rest,
+    /// The server's start, reads and creations with 100 to 1,000,000 ports
+    Growth,
 }
 
 #[tokio::main]
@@ -85,6 +88,9 @@ async fn main() -> anyhow::Result<ExitCode> {
     if wants(What::Rest) {
         rest::measure(&site, args.creates, &mut report).await?;
         lists::measure(&site, args.runs, &mut report).await?;
+    }
+    if wants(What::Growth) {
+        growth::measure(&site, &mut report).await?;
     }
     if wants(What::Snapshot) {
         snapshot::measure(&site, args.runs, &mut report).await?;

@@ -26,8 +26,8 @@ const BARE: usize = 500;
 pub(crate) async fn measure(site: &Site, creates: usize, report: &mut Report) -> anyhow::Result<()> {
     let directory = tempfile::tempdir_in(&site.directory)?;
     let api = Api::start(site, directory.path()).await?;
-    let Api { client, url, server } = &api;
-    let pid = server.id().context("the server has ended")?.try_into()?;
+    let Api { client, url, .. } = &api;
+    let pid = api.pid()?;
     let idle = resident(pid)?;
     report.add(Figure {
         what: "server's memory, idle (RSS)".to_owned(),
@@ -96,6 +96,10 @@ impl Api {
         let url = format!("http://127.0.0.1:{port}/v2.0");
         until_ready(&client, &url).await?;
         Ok(Api { client, url, server })
+    }
+
+    pub(crate) fn pid(&self) -> anyhow::Result<i32> {
+        Ok(self.server.id().context("the server has ended")?.try_into()?)
     }
 
     /// Ends the server, so that its database is whole and nobody's.
