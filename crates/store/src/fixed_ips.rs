@@ -162,7 +162,7 @@ pub(crate) async fn change(
     have: &[FixedIp],
     choices: Option<&[FixedIpChoice]>,
 ) -> Result<()> {
-    let places = Site::of(write.db(), taker.network).await?.places(taker.device_owner)?;
+    let places = Site::of(write.db(), taker.network, None).await?.places(taker.device_owner)?;
     let (formed, chosen): (Vec<FixedIp>, Vec<FixedIp>) =
         have.iter().cloned().partition(|fixed_ip| places.forms_own(fixed_ip.subnet_id));
     let same: Vec<FixedIpChoice> =

@@ -25,9 +25,9 @@ pub type CanBind<'c> = dyn Fn(&HostName, TunnelType) -> bool + Send + Sync + 'c;
 impl Port {
     /// Makes ports, all or none. One that has a host is bound at once if `can_bind` says so.
     pub async fn create(write: &mut Write<'_>, new: Vec<NewPort>, can_bind: &CanBind<'_>) -> Result<Vec<Port>> {
-        let sites = sites(write, &new).await?;
-        let site = |id: NetworkId| sites.get(&id).ok_or(Error::NetworkNotFound(id));
         let mut groups = Groups::default();
+        let sites = sites(write, &mut groups, &new).await?;
+        let site = |id: NetworkId| sites.get(&id).ok_or(Error::NetworkNotFound(id));
         let mut any_mac = HashSet::new();
         let mut choices = Vec::with_capacity(new.len());
         let mut ports = Vec::with_capacity(new.len());
@@ -60,11 +60,14 @@ impl Port {
     }
 }
 
-async fn sites(write: &mut Write<'_>, new: &[NewPort]) -> Result<HashMap<NetworkId, Site>> {
+/// The networks of new ports, and by the way the default groups of their projects.
+async fn sites(write: &mut Write<'_>, groups: &mut Groups, new: &[NewPort]) -> Result<HashMap<NetworkId, Site>> {
     let mut sites = HashMap::new();
     for port in new {
-        if let Entry::Vacant(site) = sites.entry(port.network_id) {
-            site.insert(Site::of(write.db(), port.network_id).await?);
+        if let Entry::Vacant(vacant) = sites.entry(port.network_id) {
+            let site = Site::of(write.db(), port.network_id, Some(&port.project_id)).await?;
+            groups.learn_default(&port.project_id, site.default_group);
+            vacant.insert(site);
         }
     }
     Ok(sites)

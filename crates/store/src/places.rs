@@ -6,6 +6,7 @@ use ipnet::IpNet;
 use model::{Mac, NetworkId, Segment, SubnetId};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Row as _};
+use uuid::Uuid;
 
 use crate::db::{self, Connection, attributes_from, text_from, uuid_from};
 use crate::types::{Attributes, FixedIp, FixedIpChoice};
@@ -17,6 +18,8 @@ pub(crate) struct Site {
     pub(crate) segment: Segment,
     /// Its ports are, unless they say otherwise.
     pub(crate) secured: bool,
+    /// Of the project that asks, if it has one yet.
+    pub(crate) default_group: Option<Uuid>,
     /// Oldest first; each with the owners that it is dedicated to, if any.
     subnets: Vec<(Place, Vec<String>)>,
 }
@@ -45,14 +48,15 @@ const ROUTERS: &[&str] = &[
 ];
 
 impl Site {
-    /// Of a network that may not exist.
-    pub(crate) async fn of(db: &mut Connection, network: NetworkId) -> Result<Site> {
+    /// Of a network that may not exist, for new ports of this project, if any.
+    pub(crate) async fn of(db: &mut Connection, network: NetworkId, project: Option<&str>) -> Result<Site> {
         let row = sqlx::query(AssertSqlSafe(format!(
-            "SELECT s.tunnel_type, s.tunnel_key, n.attributes, (SELECT {} FROM subnets c WHERE c.network_id = n.id) AS subnets \
-             FROM networks n JOIN segments s ON s.network_id = n.id WHERE n.id = $1",
+            "SELECT s.tunnel_type, s.tunnel_key, n.attributes, (SELECT {} FROM subnets c WHERE c.network_id = n.id) AS subnets, \
+             (SELECT g.id FROM security_groups g WHERE g.project_id = $2 AND g.is_default) AS default_group FROM networks n JOIN segments s ON s.network_id = n.id WHERE n.id = $1",
             db::packed(&["c.id", "c.cidr", "c.attributes"], Some("c.created_at, c.id")),
         )))
         .bind(network.0)
+        .bind(project)
         .fetch_optional(db)
         .await?
         .ok_or(Error::NetworkNotFound(network))?;
@@ -69,6 +73,7 @@ impl Site {
         })?;
         Ok(Site {
             network,
+            default_group: row.try_get("default_group")?,
             segment: networks::read_segment(&row)?,
             secured: attributes.get("port_security_enabled").and_then(Value::as_bool).unwrap_or(true),
             subnets,

@@ -54,6 +54,10 @@ pub(crate) struct Groups {
 }
 
 impl Groups {
+    pub(crate) fn learn_default(&mut self, project: &str, group: Option<Uuid>) {
+        self.default.extend(group.map(|id| (project.to_owned(), id)));
+    }
+
     async fn default_of(&mut self, write: &mut Write<'_>, project: &str) -> Result<Uuid> {
         if let Some(id) = self.default.get(project) {
             return Ok(*id);
