@@ -78,7 +78,8 @@ async fn with(site: &Site, ports: usize, report: &mut Report) -> anyhow::Result<
 async fn fill(directory: &Path, ports: usize) -> anyhow::Result<()> {
     let options = SqliteConnectOptions::new()
         .filename(directory.join("culvert.db"))
-        .journal_mode(SqliteJournalMode::Wal)
+        // nobody needs what is half filled
+        .journal_mode(SqliteJournalMode::Off)
         .synchronous(SqliteSynchronous::Off)
         .pragma("cache_size", "-262144")
         .busy_timeout(Duration::from_secs(10));
