@@ -35,6 +35,8 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (4, "orders", include_str!("../migrations/sqlite/0004_orders.sql")),
 ];
 const READERS: u32 = 4;
+/// Bytes of what the API keeps of one object and nothing here acts on.
+const ATTRIBUTES_MAX: usize = 16 << 10;
 
 pub(crate) struct Pools {
     /// One connection: there is one writer.
@@ -114,8 +116,13 @@ pub(crate) fn mac_from(bytes: &[u8]) -> Result<Mac> {
     <[u8; 6]>::try_from(bytes).map(Mac).map_err(|_| Error::Corrupt(format!("{bytes:02x?} is not a MAC address")))
 }
 
+/// Bounded, because lists hold many objects at a time.
 pub(crate) fn attributes_text(attributes: &Attributes) -> Result<String> {
-    serde_json::to_string(attributes).map_err(|error| Error::Corrupt(error.to_string()))
+    let text = serde_json::to_string(attributes).map_err(|error| Error::Corrupt(error.to_string()))?;
+    if text.len() > ATTRIBUTES_MAX {
+        return Err(Error::TooMuchOfOne { bytes: text.len(), max: ATTRIBUTES_MAX });
+    }
+    Ok(text)
 }
 
 pub(crate) fn attributes_from(text: &str) -> Result<Attributes> {

@@ -54,6 +54,9 @@ pub enum Error {
     #[error("subnet {subnet} does not belong to network {network}")]
     SubnetOfOtherNetwork { network: NetworkId, subnet: SubnetId },
 
+    #[error("the attributes of one object would take {bytes} bytes, more than {max}: say less in lists and profiles")]
+    TooMuchOfOne { bytes: usize, max: usize },
+
     #[error("security group {0} does not exist")]
     SecurityGroupNotFound(Uuid),
     #[error("security group rule {0} does not exist")]

@@ -26,6 +26,8 @@ const ANSWERS: usize = 32 << 10;
 /// Requests with a large body or a whole list for an answer that are worked on at a time: each is held as an object
 /// tree, many times the size of its bytes.
 const HEAVY: usize = 2;
+/// Objects in a page that is not heavy.
+const SMALL_PAGE: usize = 1000;
 
 /// The middleware.
 pub(crate) async fn bound(State(bounds): State<Bounds>, request: Request, next: Next) -> Response {
@@ -51,7 +53,7 @@ impl Bounds {
     async fn serve(&self, request: Request, next: Next) -> Result<Response> {
         let (head, body) = request.into_parts();
         let (body, _held) = self.read(&head.headers, body).await?;
-        let heavy = body.len() > LARGE || lists_all(&head);
+        let heavy = body.len() > LARGE || lists_many(&head);
         let _turn = if heavy { Some(self.turn().await?) } else { None };
         let answer = next.run(Request::from_parts(head, Body::from(body))).await;
         self.hold(answer).await
@@ -130,9 +132,10 @@ fn kibibytes(bytes: usize) -> usize {
     bytes.div_ceil(1 << 10)
 }
 
-/// Whether a request is for a collection without a `limit`.
-fn lists_all(head: &request::Parts) -> bool {
-    let paged = head.uri.query().is_some_and(|query| query.contains("limit="));
+/// Whether a request is for a collection without a `limit`, or in large pages.
+fn lists_many(head: &request::Parts) -> bool {
+    let mut pairs = head.uri.query().unwrap_or_default().split('&');
+    let limit = pairs.find_map(|pair| pair.strip_prefix("limit=")?.parse::<usize>().ok());
     let collection = head.uri.path().trim_matches('/').split('/').count() == 2;
-    head.method == Method::GET && collection && !paged
+    head.method == Method::GET && collection && !limit.is_some_and(|limit| (1..=SMALL_PAGE).contains(&limit))
 }

@@ -110,6 +110,7 @@ impl From<store::Error> for ApiError {
             Error::SubnetNotFound(id) => gone("SubnetNotFound", "Subnet", id),
             Error::PortNotFound(id) => gone("PortNotFound", "Port", id),
             Error::AgentNotFound(id) => gone("AgentNotFound", "Agent", id),
+            Error::TooMuchOfOne { .. } => ApiError::invalid(&error),
             Error::SecurityGroupNotFound(id) => {
                 ApiError::not_found("SecurityGroupNotFound", format!("Security group {id} does not exist"))
             }

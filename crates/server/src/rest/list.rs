@@ -24,6 +24,8 @@ use super::table::Object;
 
 /// Objects in one piece.
 const PIECE: usize = 200;
+/// Bytes after which a page ends, whatever its limit.
+const PAGE_BYTES: usize = 8 << 20;
 
 /// Objects of a piece that are read at a time: while some are made into text, the next are read.
 const PART: usize = 50;
@@ -81,8 +83,11 @@ struct Item {
 impl<R: Resource> Pieces<R> {
     async fn page(mut self, limit: usize, links: &Links) -> Result<Response> {
         let mut items = Vec::new();
-        while items.len() < limit && !self.ids.is_empty() {
-            items.extend(self.next().await?);
+        let mut bytes = 0;
+        while items.len() < limit && bytes < PAGE_BYTES && !self.ids.is_empty() {
+            let more = self.next().await?;
+            bytes += more.iter().map(|item| item.json.len()).sum::<usize>();
+            items.extend(more);
         }
         items.truncate(limit);
         if self.listing.reverse {
@@ -90,7 +95,7 @@ impl<R: Resource> Pieces<R> {
         }
         let (first, last) = (items.first().map(|item| item.id.as_str()), items.last().map(|item| item.id.as_str()));
         // as Neutron: a full page may be followed, and preceded, by an empty one
-        let full = items.len() >= limit;
+        let full = items.len() >= limit || !self.ids.is_empty();
         let mut around: Vec<Value> = Vec::new();
         if full || self.listing.reverse {
             around.push(json!({"rel": "next", "href": links.next(last)}));

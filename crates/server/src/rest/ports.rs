@@ -30,6 +30,8 @@ const DNS_ASSIGNMENT: &[Key] = &[
     Key { name: "hostname", kind: &Kind::Text(255), required: true },
     Key { name: "fqdn", kind: &Kind::Text(255), required: true },
 ];
+/// Addresses of one port: lists hold many ports at a time.
+const MOST_IPS: usize = 256;
 const DHCP_OPTIONS: &str = "extra_dhcp_opts";
 
 impl Resource for Ports {
@@ -211,6 +213,9 @@ fn host(name: Option<String>) -> Result<Option<HostName>> {
 }
 
 fn choices(fixed_ips: Vec<FixedIp>) -> Result<Vec<FixedIpChoice>> {
+    if fixed_ips.len() > MOST_IPS {
+        return Err(ApiError::invalid(format!("Exceeded maximum amount of fixed ips per port: {MOST_IPS}")));
+    }
     let choice = |fixed_ip: FixedIp| match fixed_ip {
         FixedIp { ip_address: Some(ip), subnet_id } => Ok(FixedIpChoice::Exactly(ip, subnet_id)),
         FixedIp { ip_address: None, subnet_id: Some(subnet) } => Ok(FixedIpChoice::From(subnet)),

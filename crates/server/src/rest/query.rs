@@ -14,6 +14,9 @@ use super::kind::to_bool;
 use super::table::{Attribute, Object, Table};
 use super::tags::TagFilter;
 
+/// Objects of one page, whatever limit is asked for: a page is held whole. The others are on the next.
+const PAGE_MAX: usize = 5000;
+
 /// Decoded pairs of the query, in their order. Bytes that are not UTF-8 are refused: read otherwise, they would be
 /// another value.
 pub(crate) struct Pairs(pub(crate) Vec<(String, String)>);
@@ -61,7 +64,7 @@ impl Listing {
                 "fields" => listing.fields.push(value),
                 "sort_key" => sort_keys.push(value),
                 "sort_dir" => sort_dirs.push(value),
-                "limit" => listing.limit = parse_limit(&value)?,
+                "limit" => listing.limit = parse_limit(&value)?.map(|limit| limit.min(PAGE_MAX)),
                 "marker" => listing.marker = Some(value),
                 "page_reverse" => listing.reverse = to_bool(&Value::from(value)).unwrap_or_default(),
                 name if table.attribute("tags").is_some() && listing.tags.take(name, &value) => {}
