@@ -21,6 +21,7 @@ mod kind;
 mod list;
 mod networks;
 mod openapi;
+mod path;
 mod policy;
 mod port_values;
 mod ports;

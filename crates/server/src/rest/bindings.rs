@@ -3,8 +3,8 @@
 
 use axum::Json;
 use axum::body::Bytes;
+use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use model::HostName;
 use serde_json::{Value, json};
@@ -12,10 +12,13 @@ use store::{Error, InactiveBinding, Port, PortUpdate, VifType, Write};
 use uuid::Uuid;
 
 use super::RestState;
+use super::context::Context;
 use super::error::{ApiError, Result};
 use super::handlers::read;
 use super::kind::Kind;
 use super::openapi::{resource, schema};
+use super::path::Path;
+use super::policy;
 use super::query::{Listing, Pairs};
 use super::routes::{Operation, Routes};
 use super::table::{Attribute, Default, Object, Table};
@@ -62,13 +65,24 @@ pub(crate) fn routes() -> Routes {
         .add(activate_one.gives(binding).refused(&[400, 404, 409, 500]), activate)
 }
 
-async fn list(State(state): State<RestState>, Path(id): Path<String>, Pairs(pairs): Pairs) -> Result<Json<Value>> {
+async fn list(
+    State(state): State<RestState>,
+    context: Context,
+    Path(id): Path<String>,
+    Pairs(pairs): Pairs,
+) -> Result<Json<Value>> {
+    policy::admin(&context, "get_port_binding")?;
     let listing = Listing::parse(&TABLE, pairs)?;
     let bindings = all(&state, &find(&state, &id).await?).await?;
     Ok(Json(json!({"bindings": listing.pick(bindings)})))
 }
 
-async fn show(State(state): State<RestState>, Path((id, host)): Path<(String, String)>) -> Result<Json<Value>> {
+async fn show(
+    State(state): State<RestState>,
+    context: Context,
+    Path((id, host)): Path<(String, String)>,
+) -> Result<Json<Value>> {
+    policy::admin(&context, "get_port_binding")?;
     let port = find(&state, &id).await?;
     Ok(Json(json!({"binding": one(&state, &port, &host).await?})))
 }
@@ -76,10 +90,12 @@ async fn show(State(state): State<RestState>, Path((id, host)): Path<(String, St
 /// The first is in force at once.
 async fn create(
     State(state): State<RestState>,
+    context: Context,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: std::result::Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<Value>)> {
+    policy::admin(&context, "create_port_binding")?;
     let object = TABLE.parse_post(&member(&headers, body)?)?;
     let host = object.get("host").and_then(Value::as_str).unwrap_or_default().to_owned();
     let name = host.parse::<HostName>().map_err(ApiError::invalid)?;
@@ -101,10 +117,12 @@ async fn create(
 
 async fn update(
     State(state): State<RestState>,
+    context: Context,
     Path((id, host)): Path<(String, String)>,
     headers: HeaderMap,
     body: std::result::Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>> {
+    policy::admin(&context, "update_port_binding")?;
     let object = TABLE.parse_put(&member(&headers, body)?)?;
     let to = object.get("host").and_then(Value::as_str).unwrap_or(&host).to_owned();
     let name = to.parse::<HostName>().map_err(ApiError::invalid)?;
@@ -128,7 +146,12 @@ async fn update(
 }
 
 /// Of the one in force: unbinds the port.
-async fn delete(State(state): State<RestState>, Path((id, host)): Path<(String, String)>) -> Result<StatusCode> {
+async fn delete(
+    State(state): State<RestState>,
+    context: Context,
+    Path((id, host)): Path<(String, String)>,
+) -> Result<StatusCode> {
+    policy::admin(&context, "delete_port_binding")?;
     let deleted = change(&state, &id, move |write, state, port| {
         Box::pin(async move {
             let name = host.parse::<HostName>().map_err(|_| missing(&port, &host))?;
@@ -144,7 +167,12 @@ async fn delete(State(state): State<RestState>, Path((id, host)): Path<(String, 
 }
 
 /// Neutron answers with the binding as it is, not in an object of its name.
-async fn activate(State(state): State<RestState>, Path((id, host)): Path<(String, String)>) -> Result<Json<Value>> {
+async fn activate(
+    State(state): State<RestState>,
+    context: Context,
+    Path((id, host)): Path<(String, String)>,
+) -> Result<Json<Value>> {
+    policy::admin(&context, "activate")?;
     let to = host.clone();
     let port = change(&state, &id, move |write, state, port| {
         Box::pin(async move {

@@ -1,11 +1,11 @@
 //! Which of Neutron's extensions are here. Clients decide by their aliases what they may ask for.
 
 use axum::Json;
-use axum::extract::Path;
 use serde_json::{Value, json};
 
 use super::error::{ApiError, Result};
 use super::openapi::schema;
+use super::path::Path;
 use super::routes::{Operation, Routes};
 
 /// Alias, name, description.

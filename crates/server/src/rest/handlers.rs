@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::body::Bytes;
+use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::Response;
 use serde_json::Value;
@@ -16,6 +16,7 @@ use super::RestState;
 use super::context::Context;
 use super::error::{ApiError, Result};
 use super::openapi::resource as operation;
+use super::path::Path;
 use super::query::{Links, Listing, Pairs, project};
 use super::resource::{Resource, show_all};
 use super::routes::Routes;

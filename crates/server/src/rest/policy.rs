@@ -19,6 +19,11 @@ pub(crate) fn owns(context: &Context, project: Option<&str>) -> bool {
     context.is_admin || project == Some(&context.project_id)
 }
 
+/// Refuses all but administrators, by the policy of this name.
+pub(crate) fn admin(context: &Context, rule: &str) -> Result<()> {
+    if context.is_admin { Ok(()) } else { Err(ApiError::forbidden(rule)) }
+}
+
 /// Refuses a body (`verb`: `create` or `update`) that sets what the caller may not.
 pub(crate) fn check(table: &Table, context: &Context, verb: &str, body: &Object) -> Result<()> {
     if context.is_admin {
@@ -158,6 +163,12 @@ mod tests {
         let made =
             state.store.write(move |write| Box::pin(async move { R::create(write, &shared, &context, objects).await }));
         Ok(made.await?.pop().unwrap())
+    }
+
+    #[test]
+    fn some_things_are_only_for_administrators() {
+        assert!(admin(&Context::without_token(), "create_port_binding").is_ok());
+        assert_eq!(admin(&member(), "create_port_binding").map_err(|error| error.status()), Err(403));
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use axum::Json;
 use axum::body::Bytes;
+use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use store::{Counted, Limits};
@@ -14,6 +14,8 @@ use super::error::{ApiError, Result};
 use super::handlers::read;
 use super::kind::{Kind, to_bool};
 use super::openapi::schema;
+use super::path::Path;
+use super::policy;
 use super::routes::{Operation, Routes};
 use super::table::Object;
 
@@ -36,11 +38,11 @@ pub(crate) fn routes() -> Routes {
     let whose = "Whose quota one may ask for";
     let mut routes = Routes::default()
         .add(Operation::get("/v2.0/quotas", "list_quotas", "List the quotas of projects").gives(listed), list)
-        .add(Operation::get("/v2.0/quotas/project", "quota_project", whose).gives(project), async || {
-            Json(json!({"project": {"project_id": own_project()}}))
+        .add(Operation::get("/v2.0/quotas/project", "quota_project", whose).gives(project), async |context: Context| {
+            Json(json!({"project": {"project_id": context.project_id}}))
         })
-        .add(Operation::get("/v2.0/quotas/tenant", "quota_tenant", whose).gives(tenant), async || {
-            Json(json!({"tenant": {"tenant_id": own_project()}}))
+        .add(Operation::get("/v2.0/quotas/tenant", "quota_tenant", whose).gives(tenant), async |context: Context| {
+            Json(json!({"tenant": {"tenant_id": context.project_id}}))
         })
         .add(Operation::get(own, "show_quota", "Show the quota of a project").gives(quota.clone()), show)
         .add(Operation::put(own, "update_quota", "Set limits of a project").takes(change).gives(quota.clone()), update)
@@ -76,12 +78,14 @@ fn changes() -> Value {
     schema
 }
 
-fn own_project() -> String {
-    Context::without_token().project_id
+/// Everybody may look at his own.
+fn may_see(context: &Context, project: &str) -> Result<()> {
+    if context.project_id == project { Ok(()) } else { policy::admin(context, "get_quota") }
 }
 
 /// Those of projects that have limits of their own.
-async fn list(State(state): State<RestState>) -> Result<Json<Value>> {
+async fn list(State(state): State<RestState>, context: Context) -> Result<Json<Value>> {
+    policy::admin(&context, "get_quota")?;
     let quotas = state.store.quotas().await?.into_iter().map(|(project, own)| {
         let mut object = complete(&state, &own);
         object.insert("project_id".to_owned(), project.clone().into());
@@ -91,7 +95,8 @@ async fn list(State(state): State<RestState>) -> Result<Json<Value>> {
     Ok(Json(json!({"quotas": quotas.collect::<Vec<_>>()})))
 }
 
-async fn show(State(state): State<RestState>, Path(project): Path<String>) -> Result<Json<Value>> {
+async fn show(State(state): State<RestState>, context: Context, Path(project): Path<String>) -> Result<Json<Value>> {
+    may_see(&context, &project)?;
     let own = state.store.quota(&project).await?;
     Ok(Json(json!({"quota": complete(&state, &own)})))
 }
@@ -101,7 +106,8 @@ async fn defaults(State(state): State<RestState>) -> Json<Value> {
 }
 
 /// With what is used. Nothing is ever reserved: a creation is counted and made in one transaction.
-async fn details(State(state): State<RestState>, Path(project): Path<String>) -> Result<Json<Value>> {
+async fn details(State(state): State<RestState>, context: Context, Path(project): Path<String>) -> Result<Json<Value>> {
+    may_see(&context, &project)?;
     let (own, used) = (state.store.quota(&project).await?, state.store.usage(&project).await?);
     let limits = complete(&state, &own);
     let detail = |counted: Counted| {
@@ -113,10 +119,12 @@ async fn details(State(state): State<RestState>, Path(project): Path<String>) ->
 
 async fn update(
     State(state): State<RestState>,
+    context: Context,
     Path(project): Path<String>,
     headers: HeaderMap,
     body: std::result::Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>> {
+    policy::admin(&context, "update_quota")?;
     let mut body = read(&headers, body)?;
     let Some(Value::Object(mut quota)) = body.remove("quota") else {
         return Err(ApiError::bad_request("Unable to find 'quota' in request body"));
@@ -125,7 +133,7 @@ async fn update(
     let check = quota.remove("check_limit").as_ref().and_then(to_bool).unwrap_or_default();
     let limits = quota.iter().map(|(name, value)| limit(name, value)).collect::<Result<Limits>>()?;
     state.store.set_quota(&project, limits, check).await?;
-    show(State(state), Path(project)).await
+    show(State(state), context, Path(project)).await
 }
 
 fn limit(name: &str, value: &Value) -> Result<(Counted, i64)> {
@@ -135,7 +143,8 @@ fn limit(name: &str, value: &Value) -> Result<(Counted, i64)> {
     Ok((counted, limit.as_i64().unwrap_or(-1)))
 }
 
-async fn delete(State(state): State<RestState>, Path(project): Path<String>) -> Result<StatusCode> {
+async fn delete(State(state): State<RestState>, context: Context, Path(project): Path<String>) -> Result<StatusCode> {
+    policy::admin(&context, "delete_quota")?;
     state.store.delete_quota(&project).await?;
     Ok(StatusCode::NO_CONTENT)
 }

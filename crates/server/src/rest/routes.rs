@@ -84,16 +84,19 @@ impl Routes {
 
 impl Operation {
     fn new(method: Method, path: impl Into<String>, id: impl Into<String>, summary: impl Into<String>) -> Operation {
+        let path = path.into();
+        // what is not UTF-8 in the place of a parameter
+        let refusals = if path.contains('{') { vec![400] } else { Vec::new() };
         Operation {
             method,
-            path: path.into(),
+            path,
             id: id.into(),
             summary: summary.into(),
             parameters: Vec::new(),
             body: None,
             success: 200,
             answer: None,
-            refusals: Vec::new(),
+            refusals,
             links: Vec::new(),
         }
     }

@@ -2,19 +2,21 @@
 
 use axum::Json;
 use axum::body::Bytes;
+use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use model::{NetworkId, PortId, SubnetId};
 use serde_json::{Value, json};
-use store::{Error, TagChange, Tagged};
+use store::{Error, Network, Port, SecurityGroup, Subnet, TagChange, Tagged};
 use uuid::Uuid;
 
 use super::RestState;
+use super::context::Context;
 use super::error::{ApiError, Result};
 use super::handlers::read;
 use super::kind::Kind;
 use super::openapi::schema;
+use super::path::Path;
 use super::routes::{Operation, Routes};
 use super::table::Object;
 
@@ -52,27 +54,34 @@ fn all(of: Of, routes: Routes) -> Routes {
     let tags = schema::object(&json!({"tags": {"type": "array", "items": tag, "uniqueItems": true}}));
     let replace = replace.takes(tags.clone()).gives(tags.clone()).refused(&[404]);
     routes
-        .add(show.gives(tags).refused(&[404]), async move |State(state): State<RestState>, Path(id): Path<String>| {
-            let tags = state.store.tags(of.find(&id)?).await.map_err(|error| of.explain(error, &id))?;
-            Ok::<_, ApiError>(Json(json!({"tags": tags})))
-        })
+        .add(
+            show.gives(tags).refused(&[404]),
+            async move |State(state): State<RestState>, context: Context, Path(id): Path<String>| {
+                let tags = of.tags(&state, &context, &id).await?;
+                Ok::<_, ApiError>(Json(json!({"tags": tags})))
+            },
+        )
         .add(
             replace,
             async move |State(state): State<RestState>,
+                        context: Context,
                         Path(id): Path<String>,
                         headers: HeaderMap,
                         body: std::result::Result<Bytes, BytesRejection>| {
                 let body = read(&headers, body)?;
                 let tags = parse(&body)?;
-                of.change(&state, &id, TagChange::Replace(tags)).await?;
+                of.change(&state, &context, &id, TagChange::Replace(tags)).await?;
                 // as they came
                 Ok::<_, ApiError>(Json(json!({"tags": body.get("tags")})))
             },
         )
-        .add(remove.refused(&[404]), async move |State(state): State<RestState>, Path(id): Path<String>| {
-            of.change(&state, &id, TagChange::Replace(Vec::new())).await?;
-            Ok::<_, ApiError>(StatusCode::NO_CONTENT)
-        })
+        .add(
+            remove.refused(&[404]),
+            async move |State(state): State<RestState>, context: Context, Path(id): Path<String>| {
+                of.change(&state, &context, &id, TagChange::Replace(Vec::new())).await?;
+                Ok::<_, ApiError>(StatusCode::NO_CONTENT)
+            },
+        )
 }
 
 /// `/v2.0/networks/{id}/tags/{tag}`
@@ -84,9 +93,9 @@ fn one(of: Of, routes: Routes) -> Routes {
     routes
         .add(
             show.succeeds(204).refused(&[400, 404]),
-            async move |State(state): State<RestState>, Path((id, tag)): Path<(String, String)>| {
+            async move |State(state): State<RestState>, context: Context, Path((id, tag)): Path<(String, String)>| {
                 check(&tag)?;
-                let tags = state.store.tags(of.find(&id)?).await.map_err(|error| of.explain(error, &id))?;
+                let tags = of.tags(&state, &context, &id).await?;
                 if tags.contains(&tag) {
                     Ok(StatusCode::NO_CONTENT)
                 } else {
@@ -96,17 +105,17 @@ fn one(of: Of, routes: Routes) -> Routes {
         )
         .add(
             add.succeeds(201).gives(json!({"type": "null"})).refused(&[400, 404]),
-            async move |State(state): State<RestState>, Path((id, tag)): Path<(String, String)>| {
+            async move |State(state): State<RestState>, context: Context, Path((id, tag)): Path<(String, String)>| {
                 check(&tag)?;
-                of.change(&state, &id, TagChange::Add(tag)).await?;
+                of.change(&state, &context, &id, TagChange::Add(tag)).await?;
                 Ok::<_, ApiError>((StatusCode::CREATED, Json(Value::Null)))
             },
         )
         .add(
             remove.refused(&[400, 404]),
-            async move |State(state): State<RestState>, Path((id, tag)): Path<(String, String)>| {
+            async move |State(state): State<RestState>, context: Context, Path((id, tag)): Path<(String, String)>| {
                 check(&tag)?;
-                of.change(&state, &id, TagChange::Remove(tag)).await?;
+                of.change(&state, &context, &id, TagChange::Remove(tag)).await?;
                 Ok::<_, ApiError>(StatusCode::NO_CONTENT)
             },
         )
@@ -121,8 +130,22 @@ impl Of {
         Uuid::parse_str(id).map(self.tagged).map_err(|_| self.missing(id))
     }
 
-    async fn change(self, state: &RestState, id: &str, change: TagChange) -> Result<()> {
-        state.store.change_tags(self.find(id)?, change).await.map_err(|error| self.explain(error, id))
+    async fn tags(self, state: &RestState, context: &Context, id: &str) -> Result<Vec<String>> {
+        let found = self.find(id)?;
+        let tags = async {
+            check_owner(state, context, found, true).await?;
+            state.store.tags(found).await
+        };
+        tags.await.map_err(|error| self.explain(error, id))
+    }
+
+    async fn change(self, state: &RestState, context: &Context, id: &str, change: TagChange) -> Result<()> {
+        let found = self.find(id)?;
+        let changed = async {
+            check_owner(state, context, found, false).await?;
+            state.store.change_tags(found, change).await
+        };
+        changed.await.map_err(|error| self.explain(error, id))
     }
 
     fn explain(self, error: Error, id: &str) -> ApiError {
@@ -139,6 +162,32 @@ impl Of {
         let message = format!("Resource {} {id} could not be found.", self.plural);
         ApiError::not_found("TagResourceNotFound", message)
     }
+}
+
+/// What belongs to others is not there; to look, it may be shared.
+async fn check_owner(
+    state: &RestState,
+    context: &Context,
+    of: Tagged,
+    to_look: bool,
+) -> std::result::Result<(), Error> {
+    if context.is_admin {
+        return Ok(());
+    }
+    let (owner, shared, missing) = match of {
+        Tagged::Network(id) => {
+            let network: Network = state.store.get(id.0).await?;
+            let shared = network.attributes.get("shared").and_then(Value::as_bool).unwrap_or_default();
+            (network.project_id, shared, Error::NetworkNotFound(id))
+        }
+        Tagged::Subnet(id) => (state.store.get::<Subnet>(id.0).await?.project_id, false, Error::SubnetNotFound(id)),
+        Tagged::Port(id) => (state.store.get::<Port>(id.0).await?.project_id, false, Error::PortNotFound(id)),
+        Tagged::SecurityGroup(id) => {
+            let group: SecurityGroup = state.store.get(id).await?;
+            (group.project_id, false, Error::SecurityGroupNotFound(id))
+        }
+    };
+    if owner == context.project_id || shared && to_look { Ok(()) } else { Err(missing) }
 }
 
 fn check(tag: &str) -> Result<()> {
@@ -192,6 +241,37 @@ impl TagFilter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hosts::Hosts;
+    use crate::rest::Settings;
+
+    #[tokio::test]
+    async fn a_member_tags_what_is_his_and_looks_at_what_is_shared() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = store::Store::open(&directory.path().join("culvert.db")).await.unwrap();
+        let state = RestState { store: store.clone(), hosts: Hosts::default(), settings: Settings::default() };
+        let member = Context { project_id: "p1".to_owned(), is_admin: false };
+        let networks = TAGGED[0];
+        for (owner, shared, looks, tags) in
+            [("p1", false, true, true), ("p2", false, false, false), ("p2", true, true, false)]
+        {
+            let new = store::NewNetwork {
+                id: NetworkId(Uuid::new_v4()),
+                project_id: owner.to_owned(),
+                name: String::new(),
+                admin_state_up: true,
+                mtu: 1450,
+                tunnel_type: model::TunnelType::Vxlan,
+                key: store::KeyChoice::From(1..=100),
+                attributes: json!({"shared": shared}).as_object().cloned().unwrap(),
+            };
+            let made = store.write(move |write| Box::pin(async move { Network::create(write, new).await }));
+            let id = made.await.unwrap().id.to_string();
+            let change = TagChange::Add("red".to_owned());
+            assert_eq!(networks.tags(&state, &member, &id).await.is_ok(), looks, "{owner} {shared}");
+            assert_eq!(networks.change(&state, &member, &id, change.clone()).await.is_ok(), tags, "{owner} {shared}");
+            networks.change(&state, &Context::without_token(), &id, change).await.unwrap();
+        }
+    }
 
     #[test]
     fn a_filter_of_tags_means_what_neutrons_means() {
