@@ -42,6 +42,16 @@ pub enum Error {
     StaticFile { path: PathBuf, reason: String },
     #[error("the host cannot be set up as told")]
     Pipeline(#[from] pipeline::Error),
+    #[error("it is no checkpoint, or one of another version's format; the server will say all again")]
+    CheckpointFormat,
+    #[error("the checkpoint is damaged or was cut short; the server will say all again")]
+    CheckpointDamaged,
+    #[error("the checkpoint holds what this version cannot read; the server will say all again")]
+    CheckpointContent(#[source] sync::Error),
+    #[error("the checkpoint is of host {0}: give each host a state_dir of its own")]
+    CheckpointOfHost(model::HostName),
+    #[error("the checkpoint was written with the other setting of l2_population; the server will say all again")]
+    CheckpointOfMode,
     #[error("cannot listen for {0}")]
     Signal(&'static str, #[source] std::io::Error),
 }

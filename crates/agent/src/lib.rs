@@ -3,6 +3,7 @@
 //! [`HostState`] is pure: what happened goes in, what is to be done comes out. [`run`] connects it to the database, the
 //! two bridges and the server, with one task for each.
 
+mod checkpoint;
 mod error;
 pub mod events;
 mod io;
@@ -15,4 +16,4 @@ pub mod survey;
 pub use error::Error;
 pub use run::{own_name, run};
 pub use settings::{Config, DatapathType, Settings};
-pub use state::{HostState, PortState, PortStatus, Status};
+pub use state::{HostState, PortState, PortStatus, Restored, Status};

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::events::{Command, Event, Level};
+use crate::io::checkpoint::Disk;
 use crate::io::{admin, database, file, server, switch};
 use crate::settings::Source;
 use crate::static_feed::StaticFile;
@@ -33,6 +34,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Erro
         warn!(local_ip = %config.local_ip, "no interface of this host has this address (yet): tunnels need it");
     }
     let mut state = HostState::new(config.clone(), boot_id())?;
+    let mut disk = Disk::new(config.checkpoint());
+    disk.restore(&mut state);
     let (sender, mut events) = mpsc::channel(EVENTS);
     let (messages, outgoing) = mpsc::channel(MESSAGES);
     let hang_up = Arc::new(Notify::new());
@@ -66,6 +69,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Erro
                 let _ = answer.send(state.status());
                 continue;
             }
+            () = disk.written() => continue,
             _ = retry.tick() => Event::Retry,
         };
         state.handle(event);
@@ -82,7 +86,9 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Erro
                 outside.execute(command);
             }
         }
+        disk.save(&mut state);
     }
+    disk.finish(&mut state).await;
     info!("agent ends; flows and ports stay as they are");
     outside.messages = None;
     drop(events);

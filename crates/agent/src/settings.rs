@@ -37,6 +37,8 @@ pub struct Settings {
     /// Outputs of one flood list that the datapath really serves.
     pub flood_limit: usize,
     pub run_dir: PathBuf,
+    /// Where the checkpoint lies: what the agent knows, for the next time it starts.
+    pub state_dir: PathBuf,
     /// Networks, ports and entries from this file in place of a server.
     pub static_file: Option<PathBuf>,
 }
@@ -59,6 +61,7 @@ impl Default for Settings {
             local_vlans: "1-4094".to_owned(),
             flood_limit: 780,
             run_dir: "/run/culvert".into(),
+            state_dir: "/var/lib/culvert".into(),
             static_file: None,
         }
     }
@@ -104,6 +107,7 @@ pub struct Config {
     pub local_vlans: (LocalVlan, LocalVlan),
     pub flood_limit: usize,
     pub run_dir: PathBuf,
+    pub state_dir: PathBuf,
 }
 
 /// Who says what this host is to wire.
@@ -112,6 +116,16 @@ pub enum Source {
     /// A server at `host:port`.
     Server(String),
     StaticFile(PathBuf),
+}
+
+impl Config {
+    /// The file that holds what the server has said; none if no server says anything.
+    pub(crate) fn checkpoint(&self) -> Option<PathBuf> {
+        match self.source {
+            Source::Server(_) => Some(self.state_dir.join("agent.checkpoint")),
+            Source::StaticFile(_) => None,
+        }
+    }
 }
 
 impl Settings {
@@ -164,6 +178,7 @@ impl Settings {
             local_vlans: parse_vlans(&self.local_vlans)?,
             flood_limit: self.flood_limit,
             run_dir: self.run_dir,
+            state_dir: self.state_dir,
         })
     }
 }

@@ -4,6 +4,7 @@
 //! the difference. There is one such comparison, and the start, the change and the repair all take it.
 
 mod base;
+mod checkpoint;
 mod database;
 pub(crate) mod facts;
 mod flows;
@@ -24,6 +25,8 @@ use sync::messages::{NetworkInfo, PortOrder};
 
 use crate::events::{Command, Event, Level};
 use crate::{Config, Error};
+use checkpoint::Parked;
+pub use checkpoint::Restored;
 use database::Database;
 use facts::Facts;
 use reports::Reports;
@@ -57,6 +60,9 @@ pub struct HostState {
     networks: BTreeMap<NetworkId, NetworkInfo>,
     orders: BTreeMap<String, PortOrder>,
     reports: Reports,
+    parked: Parked,
+    /// What is known has changed since it was last given to the disk.
+    unsaved: bool,
     commands: Vec<Command>,
 }
 
@@ -81,6 +87,8 @@ impl HostState {
             networks: BTreeMap::new(),
             orders: BTreeMap::new(),
             reports: Reports::default(),
+            parked: Parked::default(),
+            unsaved: false,
             commands: Vec::new(),
             config,
         })

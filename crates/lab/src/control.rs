@@ -132,6 +132,7 @@ impl Host {
             format!("--ovsdb={}", self.ovsdb_socket().display()),
             format!("--ovs-rundir={}", self.rundir().display()),
             format!("--run-dir={}", run_dir.display()),
+            format!("--state-dir={}", run_dir.display()),
         ];
         add_options(&mut args, &spec.agents);
         add_options(&mut args, spec.hosts.get(self.name()).map(Vec::as_slice).unwrap_or_default());

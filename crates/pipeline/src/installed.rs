@@ -77,6 +77,14 @@ impl Installed {
         self.rows.is_empty()
     }
 
+    pub fn holds(&self, row: &Row) -> bool {
+        self.rows.contains_key(row)
+    }
+
+    pub fn rows(&self) -> impl Iterator<Item = &Row> {
+        self.rows.keys()
+    }
+
     /// Every row that is installed, wanted, or both: all that can differ.
     pub fn and_wanted(&self, state: &State) -> Vec<Row> {
         let installed = self.rows.keys().copied();

@@ -5,4 +5,4 @@ mod held;
 mod network;
 
 pub use connection::{Receiver, Sender, connect};
-pub use held::{Held, Received, Update};
+pub use held::{Held, Holding, Received, Update};

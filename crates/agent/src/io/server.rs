@@ -133,7 +133,7 @@ async fn read(mut receiver: Receiver, events: mpsc::Sender<Event>, heard: onesho
 }
 
 /// An error with all its causes.
-fn text(error: &dyn std::error::Error) -> String {
+pub(super) fn text(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

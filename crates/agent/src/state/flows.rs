@@ -196,7 +196,7 @@ impl HostState {
             // The same places did not clash before.
             let _ = self.pipeline.set_network(network, segment, vlan);
         }
-        for network in self.link.known_networks() {
+        for network in self.link.known_networks().chain(self.parked.loaded()) {
             self.pipeline.apply_entries(network, before.entries(network).collect(), &[]);
         }
         for (id, port) in self.wiring.ports_in_effect() {

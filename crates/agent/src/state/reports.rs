@@ -76,6 +76,7 @@ impl HostState {
             self.reports.owed.remove(&network);
             let problems = self.problems_of(network, &problems);
             let ack = self.link.confirm(network, revision, problems);
+            self.unsaved = true;
             // With the server gone nothing is said: the next hello says it.
             ack.filter(|_| self.link.is_open()).into_iter().for_each(|ack| self.send(ack));
         }
@@ -126,10 +127,8 @@ impl HostState {
         let there = |id: &&String| self.facts.plugged.contains_key(*id);
         let gone: Vec<_> = self.reports.present.iter().filter(|id| !there(id)).cloned().collect();
         let new: Vec<_> = self.facts.plugged.keys().filter(|id| !self.reports.present.contains(*id)).cloned().collect();
-        if self.link.is_welcomed() {
-            for id in &gone {
-                self.orders.remove(id);
-            }
+        if self.link.is_welcomed() && (inventory || !gone.is_empty()) {
+            self.forget_orders();
         }
         let interface = |id: &String| Interface {
             id: id.clone(),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::{HostName, NetworkId, Revision};
 use pipeline::Tunnel;
-use sync::agent::{Held, Update};
+use sync::agent::{Held, Received, Update};
 use sync::messages::{Answer, Endpoint, Hello, MINOR, Orders, Question, QuestionKind, RowProblem, ToAgent, ToServer};
 
 use super::HostState;
@@ -56,9 +56,10 @@ impl Link {
         }
     }
 
-    fn hello(&mut self, arp_responder: bool) -> ToServer {
+    /// What the server is told first, but for what is held.
+    pub(super) fn introduction(&self, arp_responder: bool) -> Hello {
         let Identity { config, boot_id } = &self.identity;
-        ToServer::Hello(self.held.begin(Hello {
+        Hello {
             minor: MINOR,
             software: concat!("culvert ", env!("CARGO_PKG_VERSION")).to_owned(),
             host: config.host.clone(),
@@ -70,7 +71,35 @@ impl Link {
             epoch: None,
             held: Vec::new(),
             endpoints_held: Revision::ZERO,
-        }))
+        }
+    }
+
+    pub(super) fn held(&self) -> &Held {
+        &self.held
+    }
+
+    pub(super) fn receive(&mut self, message: ToAgent) -> Result<Received, sync::Error> {
+        self.held.receive(message)
+    }
+
+    pub(super) fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        self.endpoints.values()
+    }
+
+    /// Sets what is known of endpoints, and says which tunnels a full mesh has by that.
+    pub(super) fn learn_endpoints(&mut self, replace: bool, upserts: Vec<Endpoint>, removes: &[HostName]) {
+        if replace {
+            self.endpoints.clear();
+        }
+        self.endpoints.retain(|host, _| !removes.contains(host));
+        self.endpoints.extend(upserts.into_iter().map(|endpoint| (endpoint.host.clone(), endpoint)));
+    }
+
+    pub(super) fn mesh(&self) -> impl Iterator<Item = Tunnel> {
+        self.endpoints.values().flat_map(|endpoint| {
+            let types = endpoint.tunnel_types.iter();
+            types.map(|tunnel_type| Tunnel::new(*tunnel_type, endpoint.address))
+        })
     }
 
     /// The switches have confirmed a network up to here.
@@ -112,8 +141,9 @@ impl HostState {
                 self.link.stream = Stream::Opened;
                 self.link.welcomed = false;
                 self.reports.start_over();
-                let hello = self.link.hello(self.pipeline.modes().arp_responder());
-                self.send(hello);
+                let hello = self.link.introduction(self.pipeline.modes().arp_responder());
+                let hello = self.link.held.begin(hello);
+                self.send(ToServer::Hello(hello));
             }
             events::Server::Lost => {
                 self.link.stream = Stream::Down;
@@ -128,9 +158,11 @@ impl HostState {
             self.link.welcomed = true;
             // What was unplugged while nobody listened: its order is void now, and not before. A server that did not answer
             // cannot give another, and what is plugged again without one is wired as it was.
-            self.orders.retain(|id, _| self.facts.plugged.contains_key(id));
+            if self.wiring.surveyed {
+                self.forget_orders();
+            }
         }
-        match self.link.held.receive(message) {
+        match self.link.receive(message) {
             Ok(received) => {
                 received.replies.into_iter().for_each(|reply| self.send(reply));
                 received.update.into_iter().for_each(|update| self.take_update(update));
@@ -143,10 +175,18 @@ impl HostState {
         self.commands.push(Command::Send(message));
     }
 
+    /// Orders for interfaces that are not there are void.
+    pub(super) fn forget_orders(&mut self) {
+        self.orders.retain(|id, _| self.facts.plugged.contains_key(id));
+        self.unsaved = true;
+    }
+
     fn take_update(&mut self, update: Update) {
+        self.unsaved = true;
         match update {
             Update::Orders(orders) => self.take_orders(orders),
             Update::Entries { network, replace, upserts, removes, revision } => {
+                self.believe_entries(network);
                 if replace {
                     self.pipeline.replace_entries(network, upserts);
                 } else {
@@ -160,27 +200,28 @@ impl HostState {
             }
             Update::Dropped(network) => self.drop_network(network),
             Update::HostComplete(listed) => {
-                let others: Vec<_> = self.link.complete.iter().filter(|id| !listed.contains(id)).copied().collect();
+                let known = self.link.known_networks().chain(self.parked.networks());
+                let others: Vec<_> = known.filter(|id| !listed.contains(id)).collect();
                 for network in others {
                     self.drop_network(network);
                 }
+                // What the server has nothing to add to is right.
+                for network in listed {
+                    if self.link.held.is_whole(network) {
+                        self.believe_entries(network);
+                        self.link.complete.insert(network);
+                    }
+                }
+                self.believe_rest();
+                self.link.endpoints_complete |= self.link.held.endpoints_held() > Revision::ZERO;
                 self.link.host_complete = true;
                 // Ports that no order spoke of are nobody's now.
                 self.wiring.stale = true;
                 self.review_orphans();
             }
             Update::Endpoints { replace, upserts, removes } => {
-                let endpoints = &mut self.link.endpoints;
-                if replace {
-                    endpoints.clear();
-                }
-                endpoints.retain(|host, _| !removes.contains(host));
-                endpoints.extend(upserts.into_iter().map(|endpoint| (endpoint.host.clone(), endpoint)));
-                let tunnels = endpoints.values().flat_map(|endpoint| {
-                    let types = endpoint.tunnel_types.iter();
-                    types.map(|tunnel_type| Tunnel::new(*tunnel_type, endpoint.address))
-                });
-                self.pipeline.set_endpoints(tunnels);
+                self.link.learn_endpoints(replace, upserts, &removes);
+                self.believe_endpoints();
                 self.link.endpoints_complete = true;
                 self.review_orphans();
             }
@@ -192,7 +233,10 @@ impl HostState {
         self.networks.extend(orders.networks.into_iter().map(|info| (info.network, info)));
         // An interface that went while its order was on its way: the order is void, and the next report brings another.
         let there = orders.ports.into_iter().filter(|order| self.facts.plugged.contains_key(&order.id));
-        self.orders.extend(there.map(|order| (order.id.clone(), order)));
+        for order in there {
+            self.parked.believe_order(&order.id);
+            self.orders.insert(order.id.clone(), order);
+        }
         self.wiring.stale = true;
     }
 
@@ -200,6 +244,7 @@ impl HostState {
     fn drop_network(&mut self, network: NetworkId) {
         self.pipeline.replace_entries(network, Vec::new());
         self.link.complete.remove(&network);
+        self.parked.forget(network);
         if self.vlans.of(network).is_none() {
             self.networks.remove(&network);
         }

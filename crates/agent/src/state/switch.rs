@@ -136,6 +136,7 @@ impl HostState {
                 }
             }
             events::Switch::Dumped { session } if session == current => {
+                self.look_for_parked(bridge);
                 let all = self.installed.and_wanted(&self.pipeline);
                 let switch = self.switch(bridge);
                 switch.phase = Phase::Ready;

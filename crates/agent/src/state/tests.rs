@@ -1,4 +1,5 @@
 mod adoption;
+mod checkpoint;
 mod facts;
 mod failures;
 mod switch;

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::HostState;
 use super::database::Purpose;
-use super::facts::{Plugged, marks};
+use super::facts::{Facts, Plugged, marks};
 use crate::events::Level;
 
 #[derive(Debug, Default)]
@@ -109,6 +109,7 @@ impl HostState {
         self.wiring.writes.retain(|_, write| !matches!(write, Write::Until(cfg) if replica.is_applied(*cfg)));
         self.set_goals();
         self.give_up_networks();
+        self.load_missing();
         self.write_tags();
         self.tell_pipeline();
         self.review_orphans();
@@ -116,6 +117,7 @@ impl HostState {
 
     fn set_goals(&mut self) {
         let facts = std::mem::take(&mut self.facts);
+        self.adopt_vlans(&facts);
         let mut goals = BTreeMap::new();
         for (id, plugged) in &facts.plugged {
             goals.insert(id.clone(), self.goal(id, plugged));
@@ -131,12 +133,25 @@ impl HostState {
         self.wiring.goals = goals;
     }
 
+    /// A port that was found with its network's tag keeps it, though its order is there already: before another port of the
+    /// network is given one.
+    fn adopt_vlans(&mut self, facts: &Facts) {
+        for (id, plugged) in &facts.plugged {
+            let Some(Order::Wire(wire)) = self.orders.get(id).map(|order| &order.order) else { continue };
+            let Some(info) = self.networks.get(&wire.network) else { continue };
+            if let Some((_, _, vlan)) = plugged.adopted().filter(|(network, ..)| *network == wire.network) {
+                self.vlans.adopt(wire.network, info.segment, vlan);
+            }
+        }
+    }
+
     fn goal(&mut self, id: &str, plugged: &Plugged) -> Goal {
         let isolated = |ordered, reason: String| Goal::Isolated { ordered, reason };
-        match self.orders.get(id).map(|order| &order.order) {
+        let believed = self.is_believed(id, plugged);
+        match self.orders.get(id).filter(|_| believed).map(|order| &order.order) {
             Some(Order::Wire(wire)) => {
                 let wire = wire.clone();
-                match self.place_for(&wire, plugged) {
+                match self.place_for(&wire) {
                     Ok((segment, vlan)) => Goal::Wired { wire, segment, vlan },
                     Err(reason) => isolated(Some((wire.port, wire.generation)), reason),
                 }
@@ -155,16 +170,12 @@ impl HostState {
     }
 
     /// The segment and VLAN for a port that is to be wired; or why there is none.
-    fn place_for(&mut self, wire: &Wire, plugged: &Plugged) -> Result<(Segment, LocalVlan), String> {
+    fn place_for(&mut self, wire: &Wire) -> Result<(Segment, LocalVlan), String> {
         let Some(segment) = self.networks.get(&wire.network).map(|info| info.segment) else {
             return Err(format!("the server has not described network {}", wire.network));
         };
         if !self.config.tunnel_types.contains(&segment.tunnel_type) {
             return Err(format!("{} is not among this host's tunnel types", segment.tunnel_type));
-        }
-        // A port that was found with its network's tag keeps it, though its order came at once.
-        if let Some((network, _, vlan)) = plugged.adopted().filter(|(network, ..)| *network == wire.network) {
-            self.vlans.adopt(network, segment, vlan);
         }
         let vlan = self.place(wire.network, segment).map_err(|error| error.to_string())?;
         Ok((segment, vlan))

@@ -66,6 +66,8 @@ impl Component for Agent {
         Opt { name: "flood-limit", kind: Kind::Number, value: "OUTPUTS", help:
             "The longest flood list that the datapath serves in full (Open vSwitch 3.1 in userspace: 780)" },
         Opt { name: "run-dir", kind: Kind::Text, value: "DIRECTORY", help: "Where the admin socket agent.sock lies" },
+        Opt { name: "state-dir", kind: Kind::Text, value: "DIRECTORY", help:
+            "Where agent.checkpoint lies: what the agent knows, for the next time it starts" },
         Opt { name: "static-file", kind: Kind::Text, value: "PATH", help:
             "Networks, ports and entries from this TOML or JSON file in place of a server; read again at SIGHUP" },
     ];

@@ -7,6 +7,7 @@ mod arp;
 mod base;
 mod by_hand;
 mod chaos;
+mod checkpoint;
 mod command_line;
 mod docs;
 mod expect;

@@ -79,6 +79,15 @@ impl Observed {
         until_settled(&self.dir.path().join("agent.sock")).await;
     }
 
+    /// Waits until the agent has compared what both bridges hold, server or not.
+    pub(crate) async fn until_compared(&self) {
+        let socket = self.dir.path().join("agent.sock");
+        until("both bridges are compared", async || {
+            agent_status(&socket).is_some_and(|status| status["bridges"] == true)
+        })
+        .await;
+    }
+
     /// What the agent has written since this was last asked.
     pub(crate) fn take_written(&self) -> Vec<String> {
         std::mem::take(&mut self.written.lock().unwrap())

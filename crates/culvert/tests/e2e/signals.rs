@@ -48,6 +48,8 @@ async fn the_first_signal_ends_an_agent_cleanly() {
         .arg(path("none.sock"))
         .arg("--run-dir")
         .arg(directory.path())
+        .arg("--state-dir")
+        .arg(directory.path())
         .stderr(Stdio::from(std::fs::File::create(path("log")).unwrap()))
         .spawn()
         .unwrap();

@@ -21,6 +21,10 @@ pub(crate) struct Host {
     settings: Settings,
     defect: Option<Defect>,
     pub(crate) agent: Option<HostState>,
+    /// What the agent has left on its disk, which is behind what it knows.
+    checkpoint: Option<Vec<u8>>,
+    /// Events that agents here were told of.
+    told: u64,
     pub(crate) ovs: Ovs,
     /// `ovsdb-server`: transactions that came, and what it said.
     pub(crate) transactions: VecDeque<(u64, Vec<Operation>)>,
@@ -55,6 +59,9 @@ pub(crate) enum Order {
     Apply { flow_mods: VecDeque<FlowMod>, together: bool },
 }
 
+/// How many events an agent may be told of before its disk is next written.
+const SAVED_EVERY: u64 = 8;
+
 /// Words of an agent's log that are kept for a report.
 const SAID: usize = 8;
 
@@ -72,6 +79,8 @@ impl Host {
             settings,
             defect,
             agent: None,
+            checkpoint: None,
+            told: 0,
             ovs: Ovs::default(),
             transactions: VecDeque::new(),
             from_database: VecDeque::new(),
@@ -92,7 +101,11 @@ impl Host {
             return Ok(());
         }
         let config = self.settings.clone().parse(None).map_err(Violation::broken)?;
-        self.agent = Some(HostState::new(config, "boot".to_owned()).map_err(Violation::broken)?);
+        let mut agent = HostState::new(config, "boot".to_owned()).map_err(Violation::broken)?;
+        if let Some(checkpoint) = &self.checkpoint {
+            agent.restore(checkpoint).map_err(Violation::broken)?;
+        }
+        self.agent = Some(agent);
         if Defect::ClearAtStart.is(self.defect) {
             self.ovs.vswitch.tunnel.tables.clear();
         }
@@ -122,8 +135,20 @@ impl Host {
     pub(crate) fn tell(&mut self, event: Event) -> Result<(), Violation> {
         let Some(agent) = &mut self.agent else { return Ok(()) };
         agent.handle(event);
-        for command in agent.settle() {
-            self.execute(command)?;
+        self.told += 1;
+        loop {
+            let Some(agent) = &mut self.agent else { return Ok(()) };
+            let commands = agent.settle();
+            if commands.is_empty() {
+                break;
+            }
+            for command in commands {
+                self.execute(command)?;
+            }
+        }
+        let due = self.told.is_multiple_of(SAVED_EVERY);
+        if let Some(checkpoint) = self.agent.as_mut().filter(|_| due).and_then(HostState::checkpoint) {
+            self.checkpoint = Some(checkpoint);
         }
         Ok(())
     }

@@ -5,7 +5,8 @@ use model::{Entry, Epoch, HostName, NetworkId, PortId, Revision};
 use super::network::{Fault, Network};
 use crate::Error;
 use crate::messages::{
-    Ack, Endpoint, Endpoints, HeldNetwork, Hello, HostComplete, Orders, Question, Resync, RowProblem, ToAgent, ToServer,
+    Ack, Endpoint, Endpoints, HeldNetwork, Hello, HostComplete, Orders, Question, Resync, RowProblem, Sum, ToAgent,
+    ToServer,
 };
 
 /// Snapshots of one network that may arrive damaged before the stream is given up.
@@ -49,6 +50,16 @@ pub enum Update {
     Question(Question),
 }
 
+/// A network of which all entries are held, as of `received`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Holding {
+    pub network: NetworkId,
+    pub received: Revision,
+    /// Up to here OVS has confirmed it.
+    pub confirmed: Revision,
+    pub sum: Sum,
+}
+
 /// What came of a message.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Received {
@@ -60,13 +71,6 @@ pub struct Received {
 impl Held {
     pub fn new() -> Self {
         Held::default()
-    }
-
-    /// From a checkpoint: networks with the revision and the entries that OVS had confirmed.
-    pub fn restore<'a>(epoch: Epoch, networks: impl IntoIterator<Item = (NetworkId, Revision, &'a [Entry])>) -> Self {
-        let network = |(id, revision, entries)| (id, Network::restored(revision, entries));
-        let networks = networks.into_iter().map(network).collect();
-        Held { epoch: Some(epoch), networks, endpoints: Revision::ZERO }
     }
 
     /// Begins a new stream: what came only in part on the last one is void. Fills what the hello says of what is held.
@@ -156,6 +160,27 @@ impl Held {
     /// Up to where entries of a network have come.
     pub fn received(&self, network: NetworkId) -> Option<Revision> {
         self.networks.get(&network).map(|held| held.received).filter(|received| *received > Revision::ZERO)
+    }
+
+    /// All that is held of networks: what a later process needs to go on from here.
+    pub fn networks(&self) -> impl Iterator<Item = Holding> {
+        let held = self.networks.iter().filter(|(_, held)| held.received > Revision::ZERO);
+        held.map(|(network, held)| Holding {
+            network: *network,
+            received: held.received,
+            confirmed: held.confirmed,
+            sum: held.sum(),
+        })
+    }
+
+    /// Nothing of the network is missing up to where the server was when it last said so.
+    pub fn is_whole(&self, network: NetworkId) -> bool {
+        self.networks.get(&network).is_some_and(|held| held.received > Revision::ZERO && !held.awaited)
+    }
+
+    /// The revision of the endpoint list that is held; zero: none.
+    pub fn endpoints_held(&self) -> Revision {
+        self.endpoints
     }
 
     /// The history that all this belongs to.

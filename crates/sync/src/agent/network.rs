@@ -52,12 +52,6 @@ pub(super) enum Fault {
 }
 
 impl Network {
-    pub(super) fn restored(revision: Revision, entries: &[Entry]) -> Self {
-        let mut network = Network { received: revision, confirmed: revision, ..Network::default() };
-        network.set_all(entries.iter());
-        network
-    }
-
     pub(super) fn sum(&self) -> Sum {
         self.sum
     }

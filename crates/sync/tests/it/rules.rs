@@ -7,8 +7,8 @@ use model::{Binding, Change, Digest, Entry, Generation, Mac, Port, Revision};
 use sync::Error;
 use sync::agent::{Held, Update};
 use sync::messages::{
-    Ack, Complete, Delta, HostComplete, Interface, Interfaces, Order, PortReport, RowProblem, Snapshot, Sum, ToAgent,
-    ToServer, Welcome,
+    Ack, Complete, Delta, HostComplete, Interface, Interfaces, MINOR, Order, PortReport, RowProblem, Snapshot, Sum,
+    ToAgent, ToServer, Welcome,
 };
 use sync::server::{Effect, Refusal, Session};
 
@@ -426,10 +426,21 @@ fn a_network_that_is_missing_at_the_end_is_asked_for() {
 
 #[test]
 fn a_checkpoint_is_as_good_as_what_came_over_the_stream() {
-    let entries = [entry(1)];
-    let mut restored = Held::restore(epoch(1), [(network(0), Revision(5), &entries[..])]);
-    assert_eq!(restored.begin(hello(0)), agent().begin(hello(0)));
-    assert_eq!(restored.begin(hello(0)).held[0].sum, Some(Sum::of(&entries)));
+    let mut before = agent();
+    let kept = before.networks().next().unwrap();
+    let mut restored = Held::new();
+    let said = [
+        ToAgent::Welcome(Welcome { minor: MINOR, software: String::new(), epoch: before.epoch().unwrap() }),
+        ToAgent::Snapshot(Snapshot { network: kept.network, first: true, entries: vec![entry(1)], removes: vec![] }),
+        ToAgent::Complete(Complete { network: kept.network, revision: kept.received, sum: kept.sum }),
+    ];
+    for message in said {
+        assert_eq!(restored.receive(message).unwrap().replies, []);
+    }
+    assert_eq!(restored.begin(hello(0)).held, [], "OVS has confirmed nothing yet");
+    restored.confirm(kept.network, kept.confirmed, vec![]);
+    assert_eq!(restored.begin(hello(0)), before.begin(hello(0)));
+    assert_eq!(restored.begin(hello(0)).held[0].sum, Some(Sum::of(&[entry(1)])));
 }
 
 #[test]

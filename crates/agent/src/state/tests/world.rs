@@ -94,6 +94,14 @@ impl World {
         self.start();
     }
 
+    /// The same, and the new agent finds a checkpoint.
+    pub(super) fn restart_from(&mut self, checkpoint: &[u8]) {
+        self.state = state(|_| {});
+        self.state.restore(checkpoint).expect("a sound checkpoint");
+        self.forget();
+        self.start();
+    }
+
     /// The same, and the switches are read before the database is.
     pub(super) fn restart_switches_first(&mut self) {
         self.state = state(|_| {});
