@@ -12,6 +12,8 @@ pub enum Event {
     Database(Database),
     Switch(Bridge, Switch),
     Server(Server),
+    /// It is time to compare all that the bridges hold with what they should.
+    Review,
     /// Some time has passed since something failed: what was refused may be tried again.
     Retry,
 }
@@ -49,11 +51,26 @@ pub enum Switch {
     Dumped {
         session: u64,
     },
+    /// What others did to flows, in order.
+    Changed {
+        session: u64,
+        changes: Vec<FlowChange>,
+    },
     /// Every flow of a [`Command::Apply`] is in and confirmed by a barrier, but for those named.
     Applied {
         session: u64,
         refused: Vec<Refused>,
     },
+}
+
+/// A flow that somebody else changed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FlowChange {
+    /// It is there, and does this.
+    Set(Flow),
+    Gone(Flow),
+    /// The switch could not tell of all: only a dump helps.
+    Unknown,
 }
 
 /// What a switch can do beyond OpenFlow 1.3.

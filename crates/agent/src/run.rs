@@ -7,7 +7,7 @@ use pipeline::Bridge;
 use sync::messages::ToServer;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -24,6 +24,8 @@ const EVENTS: usize = 1024;
 const TOGETHER: usize = 1024;
 /// Messages that wait for the server. The state says each thing once, so only a dead peer fills this.
 const MESSAGES: usize = 16 << 10;
+/// How often all flows are read and compared, though nobody has told of a change.
+const REVIEW: Duration = Duration::from_mins(5);
 /// How soon what the database refused is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -60,6 +62,9 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Erro
 
     let mut retry = interval(RETRY);
     retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // At another moment than the other hosts, whatever makes them start together.
+    let first = REVIEW.mul_f64(rand::random_range(0.5..1.5));
+    let mut review = interval_at(Instant::now() + first, REVIEW);
     loop {
         let event = tokio::select! {
             () = shutdown.cancelled() => break,
@@ -71,6 +76,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Erro
             }
             () = disk.written() => continue,
             _ = retry.tick() => Event::Retry,
+            _ = review.tick() => Event::Review,
         };
         state.handle(event);
         for _ in 1..TOGETHER {

@@ -8,6 +8,7 @@ mod checkpoint;
 mod database;
 pub(crate) mod facts;
 mod flows;
+mod repair;
 mod reports;
 mod server;
 mod status;
@@ -29,6 +30,7 @@ use checkpoint::Parked;
 pub use checkpoint::Restored;
 use database::Database;
 use facts::Facts;
+use repair::Repair;
 use reports::Reports;
 use server::Link;
 pub use status::{PortState, PortStatus, Status};
@@ -61,6 +63,7 @@ pub struct HostState {
     orders: BTreeMap<String, PortOrder>,
     reports: Reports,
     parked: Parked,
+    repair: Repair,
     /// What is known has changed since it was last given to the disk.
     unsaved: bool,
     commands: Vec<Command>,
@@ -88,6 +91,7 @@ impl HostState {
             orders: BTreeMap::new(),
             reports: Reports::default(),
             parked: Parked::default(),
+            repair: Repair::default(),
             unsaved: false,
             commands: Vec::new(),
             config,
@@ -100,6 +104,7 @@ impl HostState {
             Event::Database(event) => self.on_database(event),
             Event::Switch(bridge, event) => self.on_switch(bridge, event),
             Event::Server(event) => self.on_server(event),
+            Event::Review => self.review(),
             Event::Retry => self.on_retry(),
         }
     }

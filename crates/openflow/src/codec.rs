@@ -4,6 +4,7 @@ mod action;
 mod flow;
 mod frame;
 mod learn;
+mod monitor;
 mod multipart;
 mod oxm;
 mod port;

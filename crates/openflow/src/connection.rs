@@ -18,7 +18,7 @@ use tokio::sync::{OnceCell, mpsc};
 use tokio::task::AbortHandle;
 
 use crate::error::{Error, Result};
-use crate::{Features, FlowRemoved, Message, PortDesc, PortReason, Version};
+use crate::{Features, FlowRemoved, FlowUpdate, Message, PortDesc, PortReason, Version};
 use outbox::Outbox;
 use pending::Pending;
 
@@ -61,6 +61,8 @@ pub enum Event {
         port: PortDesc,
     },
     FlowRemoved(FlowRemoved),
+    /// What the flow monitor tells, but for what this connection did itself.
+    FlowUpdates(Vec<FlowUpdate>),
     /// The last event: every request in flight has failed with [`Error::Lost`], and every later one will.
     Disconnected(Arc<Error>),
 }

@@ -13,6 +13,7 @@ mod flow_mod;
 mod hash;
 mod matching;
 mod message;
+mod monitor;
 mod normal;
 mod port_desc;
 mod switch_error;
@@ -28,6 +29,7 @@ pub use message::{
     Aggregate, BundleControl, BundleStep, Features, FlowRemoved, FlowStats, Hello, Message, MultipartReply,
     MultipartRequest, PortReason, TableStats, Version,
 };
+pub use monitor::{FlowEvent, FlowMonitor, FlowUpdate};
 pub use port_desc::{Ethernet, PortDesc, PortStats};
 pub use switch_error::SwitchError;
 

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::{Flow, FlowFilter, FlowMod, Match, PortDesc, PortNo, PortStats, SwitchError};
+use crate::{Flow, FlowFilter, FlowMod, FlowMonitor, FlowUpdate, Match, PortDesc, PortNo, PortStats, SwitchError};
 
 /// Versions of the protocol that this crate speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -123,6 +123,8 @@ pub enum MultipartRequest {
     /// [`crate::port::ANY`]: all ports.
     PortStats(PortNo),
     PortDescs,
+    /// 1.4 only.
+    FlowMonitor(FlowMonitor),
     Opaque {
         kind: u16,
         body: Vec<u8>,
@@ -137,7 +139,12 @@ pub enum MultipartReply {
     Tables(Vec<TableStats>),
     PortStats(Vec<PortStats>),
     PortDescs(Vec<PortDesc>),
-    Opaque { kind: u16, body: Vec<u8> },
+    /// What a [`FlowMonitor`] tells: first the answer to the request for it, then unasked, with transaction id 0.
+    FlowUpdates(Vec<FlowUpdate>),
+    Opaque {
+        kind: u16,
+        body: Vec<u8>,
+    },
 }
 
 /// A flow as a switch has it.

@@ -5,11 +5,11 @@ use futures::future::BoxFuture;
 use futures::stream::{FuturesOrdered, StreamExt as _};
 use model::Backoff;
 use openflow::connection::{Change, Connection, Options, Outcome, Target, keep_connected};
-use openflow::{Error, Flow, FlowFilter, FlowMod};
+use openflow::{Error, Flow, FlowEvent, FlowFilter, FlowMod, FlowUpdate, connection};
 use pipeline::Bridge;
 use tokio::sync::mpsc;
 
-use crate::events::{Event, Features, Refused, Switch};
+use crate::events::{Event, Features, FlowChange, Refused, Switch};
 
 /// Waits between tries: the socket is on this host, and appears as soon as the bridge does.
 const FIRST_RETRY: Duration = Duration::from_millis(20);
@@ -76,11 +76,17 @@ impl Task {
                 self.session += 1;
                 // An error here is the connection's, which says so by itself.
                 let bundles = connection.supports_bundles().await.unwrap_or(false);
+                // Before the dump, so that what happens after a flow was read is told.
+                let _ = connection.monitor_flows().await;
                 self.connection = Some(connection);
                 self.under_way.clear();
                 self.say(Switch::Connected { session: self.session, features: Features { bundles } }).await
             }
             Change::Lost(reason) => self.give_up(&reason).await,
+            Change::Event(connection::Event::FlowUpdates(updates)) => {
+                let changes = updates.into_iter().map(translate).collect();
+                self.say(Switch::Changed { session: self.session, changes }).await
+            }
             Change::Event(_) => Ok(()),
         }
     }
@@ -160,6 +166,14 @@ impl Task {
 
     async fn say(&mut self, event: Switch) -> Result<(), Over> {
         self.events.send(Event::Switch(self.bridge, event)).await.map_err(|_| Over)
+    }
+}
+
+fn translate(update: FlowUpdate) -> FlowChange {
+    match update {
+        FlowUpdate::Full { event: FlowEvent::Removed, flow, .. } => FlowChange::Gone(flow),
+        FlowUpdate::Full { flow, .. } => FlowChange::Set(flow),
+        FlowUpdate::Own { .. } | FlowUpdate::Paused | FlowUpdate::Resumed => FlowChange::Unknown,
     }
 }
 

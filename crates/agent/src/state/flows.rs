@@ -145,6 +145,7 @@ impl HostState {
         // At first every row that nobody wants is an orphan; later only what was one then.
         let may_remove = |row: &Row| (known && !orphans.contains(row)) || self.is_settled(row.scope());
         let plan = plan(&self.pipeline, &self.installed, candidates, may_remove);
+        self.note_repairs(bridge, &plan.ops);
         let untouched = orphans.into_iter().filter(|row| !rows.contains(row));
         let orphans = untouched.chain(plan.held).collect::<BTreeSet<_>>();
         for row in &orphans {

@@ -4,6 +4,7 @@ use model::NetworkId;
 use serde::Serialize;
 
 use super::HostState;
+use super::repair::Repaired;
 use super::wiring::Goal;
 
 /// The host as its agent sees it, as JSON on `<run_dir>/agent.sock`.
@@ -22,6 +23,8 @@ pub struct Status {
     pub ports: Vec<PortStatus>,
     pub networks: Vec<NetworkStatus>,
     pub tunnels: Vec<TunnelStatus>,
+    /// What others changed and the agent put right again.
+    pub repaired: Repaired,
     /// What this host was told and cannot do, in words.
     pub problems: Vec<String>,
 }
@@ -92,6 +95,7 @@ impl HostState {
             ports: self.wiring.goals.iter().filter_map(|(id, goal)| self.port_status(id, goal)).collect(),
             networks: networks.collect(),
             tunnels: tunnels.collect(),
+            repaired: self.repair.counts(),
             problems: self.pipeline.problems().iter().map(ToString::to_string).collect(),
         }
     }

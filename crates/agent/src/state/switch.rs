@@ -25,6 +25,8 @@ pub(super) struct Switch {
     pub(super) compared: bool,
     /// All up to this change is in, confirmed by a barrier.
     pub(super) confirmed: u64,
+    /// Somebody changed flows while they were being read: they are read once more.
+    pub(super) unsure: bool,
     /// Rows that the switch refused, until they change.
     pub(super) refused: BTreeSet<Row>,
     session: u64,
@@ -59,6 +61,7 @@ impl Switch {
             under_way: VecDeque::new(),
             compared: false,
             confirmed: 0,
+            unsure: false,
             refused: BTreeSet::new(),
             session: 0,
             bundles: None,
@@ -67,6 +70,11 @@ impl Switch {
 
     pub(super) fn is_ready(&self) -> bool {
         self.phase == Phase::Ready
+    }
+
+    /// Ready, and nothing is to be done or under way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.is_ready() && self.pending.is_empty() && self.planned.is_empty() && self.under_way.is_empty()
     }
 
     pub(super) fn bundles(&self) -> bool {
@@ -99,6 +107,7 @@ impl Switch {
         self.orphans.clear();
         self.under_way.clear();
         self.compared = false;
+        self.unsure = false;
         self.confirmed = 0;
     }
 }
@@ -135,6 +144,10 @@ impl HostState {
                     self.installed.adopt(bridge, flow);
                 }
             }
+            events::Switch::Changed { session, changes } if session == current => self.on_changed(bridge, changes),
+            events::Switch::Dumped { session } if session == current && self.switch(bridge).unsure => {
+                self.dump(bridge);
+            }
             events::Switch::Dumped { session } if session == current => {
                 self.look_for_parked(bridge);
                 let all = self.installed.and_wanted(&self.pipeline);
@@ -154,7 +167,7 @@ impl HostState {
         self.tunnels.stay();
     }
 
-    fn dump(&mut self, bridge: Bridge) {
+    pub(super) fn dump(&mut self, bridge: Bridge) {
         self.forget(bridge, Phase::Dumping);
         let session = self.switch(bridge).session;
         self.commands.push(Command::Dump { bridge, session });

@@ -84,6 +84,9 @@ impl HostState {
             return;
         }
         for (tunnel, port) in &changed {
+            if port.is_none() && self.tunnels.wanted.contains(tunnel) && !self.tunnels.deleted.contains(tunnel) {
+                self.note_lost_tunnel(*tunnel);
+            }
             let reason = self.facts.tunnels.get(tunnel).and_then(|fact| fact.error.clone());
             let reason = reason.or_else(|| self.tunnels.taken.get(tunnel).cloned()).unwrap_or_default();
             if *port != Some(TunnelPort::Failed) {

@@ -198,6 +198,7 @@ impl HostState {
         let mut ports = Vec::new();
         let mut operations = Vec::new();
         let mut isolated = Vec::new();
+        let mut changed_by_others = Vec::new();
         let goals =
             self.wiring.goals.iter().filter_map(|(id, goal)| Some((self.facts.plugged.get(id)?, Some(goal), "")));
         let double = "carries the interface id of another port too";
@@ -206,10 +207,14 @@ impl HostState {
         for (plugged, goal, why) in goals.chain(doubles).chain(without_device) {
             let write = self.tag_operations(plugged, goal);
             if !write.is_empty() {
+                changed_by_others.extend(self.is_changed(plugged, goal).then(|| plugged.name.clone()));
                 operations.extend(write);
                 ports.push(plugged.port);
                 isolated.extend(goal.is_none().then(|| format!("{} {why}: it is isolated", plugged.name)));
             }
+        }
+        for name in changed_by_others {
+            self.note_changed_port(&name);
         }
         for text in isolated {
             self.say(Level::Warn, text);
@@ -254,6 +259,13 @@ impl HostState {
             }
         }
         transaction.into_operations()
+    }
+
+    /// Somebody else has changed what was in effect.
+    fn is_changed(&self, plugged: &Plugged, goal: Option<&Goal>) -> bool {
+        let Some(Goal::Wired { wire, vlan, .. }) = goal else { return false };
+        let in_effect = self.wiring.in_effect.get(&wire.port).is_some_and(|there| there.port.ofport == plugged.ofport);
+        in_effect && !self.is_in_effect(plugged, *vlan)
     }
 
     /// Ports whose tag is in effect are wired as far as the pipeline is concerned; all others are not there.

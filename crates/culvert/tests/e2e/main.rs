@@ -16,6 +16,7 @@ mod frames;
 mod full_mesh;
 mod gate;
 mod hardening;
+mod heal;
 mod inspect;
 mod install;
 mod isolation;

@@ -79,6 +79,11 @@ impl Observed {
         until_settled(&self.dir.path().join("agent.sock")).await;
     }
 
+    /// What the agent says of itself.
+    pub(crate) fn status(&self) -> Value {
+        agent_status(&self.dir.path().join("agent.sock")).unwrap()
+    }
+
     /// Waits until the agent has compared what both bridges hold, server or not.
     pub(crate) async fn until_compared(&self) {
         let socket = self.dir.path().join("agent.sock");

@@ -3,7 +3,7 @@
 use bytes::BufMut;
 
 use super::reader::Reader;
-use super::{flow, port};
+use super::{flow, monitor, port};
 use crate::error::Result;
 use crate::{Aggregate, MultipartReply, MultipartRequest, TableStats, Version};
 
@@ -13,6 +13,8 @@ const AGGREGATE: u16 = 2;
 const TABLE: u16 = 3;
 const PORT_STATS: u16 = 4;
 const PORT_DESC: u16 = 13;
+/// 1.4 only.
+const FLOW_MONITOR: u16 = 16;
 
 pub(super) fn put_request(out: &mut Vec<u8>, request: &MultipartRequest) -> Result<()> {
     let kind = match request {
@@ -21,6 +23,7 @@ pub(super) fn put_request(out: &mut Vec<u8>, request: &MultipartRequest) -> Resu
         MultipartRequest::Tables => TABLE,
         MultipartRequest::PortStats(_) => PORT_STATS,
         MultipartRequest::PortDescs => PORT_DESC,
+        MultipartRequest::FlowMonitor(_) => FLOW_MONITOR,
         MultipartRequest::Opaque { kind, .. } => *kind,
     };
     put_start(out, kind, false);
@@ -30,6 +33,7 @@ pub(super) fn put_request(out: &mut Vec<u8>, request: &MultipartRequest) -> Resu
             out.put_u32(*port);
             out.put_u32(0);
         }
+        MultipartRequest::FlowMonitor(monitor) => monitor::put_request(out, monitor)?,
         MultipartRequest::Tables | MultipartRequest::PortDescs => {}
         MultipartRequest::Opaque { body, .. } => out.put_slice(body),
     }
@@ -44,6 +48,7 @@ pub(super) fn read_request(from: &mut Reader<'_>) -> Result<MultipartRequest> {
         TABLE => MultipartRequest::Tables,
         PORT_STATS => MultipartRequest::PortStats(from.u32()?),
         PORT_DESC if from.is_empty() => MultipartRequest::PortDescs,
+        FLOW_MONITOR => MultipartRequest::FlowMonitor(monitor::read_request(from)?),
         kind => MultipartRequest::Opaque { kind, body: from.rest().to_vec() },
     })
 }
@@ -55,6 +60,7 @@ pub(super) fn put_reply(out: &mut Vec<u8>, version: Version, more: bool, part: &
         MultipartReply::Tables(_) => TABLE,
         MultipartReply::PortStats(_) => PORT_STATS,
         MultipartReply::PortDescs(_) => PORT_DESC,
+        MultipartReply::FlowUpdates(_) => FLOW_MONITOR,
         MultipartReply::Opaque { kind, .. } => *kind,
     };
     put_start(out, kind, more);
@@ -77,6 +83,9 @@ pub(super) fn put_reply(out: &mut Vec<u8>, version: Version, more: bool, part: &
         }
         MultipartReply::PortStats(ports) => ports.iter().try_for_each(|stats| port::put_stats(out, version, stats))?,
         MultipartReply::PortDescs(ports) => ports.iter().try_for_each(|desc| port::put_desc(out, version, desc))?,
+        MultipartReply::FlowUpdates(updates) => {
+            updates.iter().try_for_each(|update| monitor::put_update(out, update))?;
+        }
         MultipartReply::Opaque { body, .. } => out.put_slice(body),
     }
     Ok(())
@@ -92,6 +101,7 @@ pub(super) fn read_reply(from: &mut Reader<'_>, version: Version) -> Result<(boo
         TABLE => MultipartReply::Tables(all(from, read_table)?),
         PORT_STATS => MultipartReply::PortStats(all(from, |from| port::read_stats(from, version))?),
         PORT_DESC => MultipartReply::PortDescs(all(from, |from| port::read_desc(from, version))?),
+        FLOW_MONITOR => MultipartReply::FlowUpdates(all(from, monitor::read_update)?),
         kind => MultipartReply::Opaque { kind, body: from.rest().to_vec() },
     };
     Ok((more, part))

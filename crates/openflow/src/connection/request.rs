@@ -9,8 +9,8 @@ use super::pending::{Answer, Ticket};
 use crate::codec;
 use crate::error::{Error, Result};
 use crate::{
-    Aggregate, BundleControl, BundleStep, FlowFilter, FlowMod, FlowStats, Message, MultipartReply, MultipartRequest,
-    PortDesc, PortNo, PortStats, TableStats, Version,
+    Aggregate, BundleControl, BundleStep, FlowFilter, FlowMod, FlowMonitor, FlowStats, Message, MultipartReply,
+    MultipartRequest, PortDesc, PortNo, PortStats, TableStats, Version,
 };
 
 /// Parts of a long answer that may wait for the caller, 64 KiB each on the wire.
@@ -114,6 +114,19 @@ impl Connection {
         match self.until(&mut answers, commit, &mut outcome, "the commit of a bundle").await {
             Err(Error::Switch(_)) if !outcome.is_ok() => Ok(outcome),
             other => other.map(|()| outcome),
+        }
+    }
+
+    /// From now on the switch tells of all flows that others change ([`super::Event::FlowUpdates`]). `false`: it cannot.
+    pub async fn monitor_flows(&self) -> Result<bool> {
+        if self.version() < Version::V1_4 {
+            return Ok(false);
+        }
+        let request = Message::MultipartRequest(MultipartRequest::FlowMonitor(FlowMonitor::of_others()));
+        match self.request(&request).await {
+            Ok(_) => Ok(true),
+            Err(Error::Switch(_)) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 

@@ -12,7 +12,7 @@ use super::pending::{Delivery, Pending};
 use super::target::Stream;
 use crate::codec::{self, Frame};
 use crate::error::{Error, Result};
-use crate::{Message, Version};
+use crate::{FlowUpdate, Message, MultipartReply, Version};
 
 /// Reports that may wait to be taken.
 pub(super) const EVENTS: usize = 1024;
@@ -60,6 +60,9 @@ async fn write(mut writer: WriteHalf<Box<dyn Stream>>, mut queue: Queue) -> Resu
     Ok(())
 }
 
+/// What a switch tells of flows unasked bears this id.
+const UNASKED: u32 = 0;
+
 struct Inbox<'a> {
     version: Version,
     keepalive: Duration,
@@ -105,6 +108,12 @@ impl Inbox<'_> {
             Ok(Message::EchoReply(_)) if frame.xid == KEEPALIVE => return Ok(()),
             Ok(Message::PortStatus { reason, port }) => return self.report(Event::PortStatus { reason, port }),
             Ok(Message::FlowRemoved(removed)) => return self.report(Event::FlowRemoved(removed)),
+            Ok(Message::MultipartReply { part: MultipartReply::FlowUpdates(mut updates), .. })
+                if frame.xid == UNASKED =>
+            {
+                updates.retain(|update| !matches!(update, FlowUpdate::Own { .. }));
+                return if updates.is_empty() { Ok(()) } else { self.report(Event::FlowUpdates(updates)) };
+            }
             Ok(Message::Error(mut error)) => {
                 error.data.truncate(REFUSED);
                 Err(Error::Switch(error))

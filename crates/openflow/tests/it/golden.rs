@@ -3,10 +3,12 @@
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use openflow::codec::{decode, encode, split};
-use openflow::{Flow, FlowMod, Hello, Message, Version};
+use openflow::{
+    Flow, FlowEvent, FlowMod, FlowMonitor, FlowUpdate, Hello, Message, MultipartReply, MultipartRequest, Version,
+};
 
 const DATA: &str = concat!(include_str!("../data/neutron.flows"), include_str!("../data/forms.flows"));
 
@@ -84,6 +86,61 @@ fn what_ovs_ofctl_sends(version: Version) -> Vec<Vec<u8>> {
     switch.join().unwrap()
 }
 
+#[test]
+fn asks_for_a_flow_monitor_in_the_bytes_of_ovs_ofctl() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("switch");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let switch = std::thread::spawn(move || listen(listener.accept().unwrap().0, Version::V1_4));
+    let ofctl = ["--timeout=20", "--no-names", "-O", "OpenFlow14", "monitor", &format!("unix:{}", socket.display())];
+    let watch = "watch:!initial,!own,table=20";
+    let mut ofctl = Command::new("ovs-ofctl").args(ofctl).arg(watch).stdout(Stdio::null()).spawn().unwrap();
+    let theirs = switch.join().unwrap();
+    ofctl.wait().unwrap();
+    let [theirs] = &theirs[..] else { panic!("one request: {theirs:?}") };
+    let (frame, _) = split(theirs).unwrap().unwrap();
+    let monitor = FlowMonitor { table: Some(20), id: 0, ..FlowMonitor::of_others() };
+    let ours = Message::MultipartRequest(MultipartRequest::FlowMonitor(monitor));
+    assert_eq!(decode(&frame).unwrap(), ours);
+    let mut bytes = Vec::new();
+    encode(&ours, Version::V1_4, frame.xid, &mut bytes).unwrap();
+    assert_eq!(hex(&bytes), hex(theirs));
+}
+
+#[test]
+fn ovs_ofctl_prints_our_flow_updates() {
+    let flow = parse("cookie=0x7,table=20,priority=2,dl_vlan=1,dl_dst=fa:16:3e:00:00:01 actions=strip_vlan,output:1");
+    let update = |event, reason| FlowUpdate::Full { event, reason, flow: flow.clone() };
+    let updates = vec![
+        update(FlowEvent::Initial, 0),
+        update(FlowEvent::Added, 0),
+        update(FlowEvent::Modified, 0),
+        update(FlowEvent::Removed, 2),
+        FlowUpdate::Own { xid: 0x1234 },
+        FlowUpdate::Paused,
+        FlowUpdate::Resumed,
+    ];
+    let message = Message::MultipartReply { more: false, part: MultipartReply::FlowUpdates(updates) };
+    let mut bytes = Vec::new();
+    encode(&message, Version::V1_4, 0, &mut bytes).unwrap();
+    let printed = Command::new("ovs-ofctl").args(["ofp-print", &hex(&bytes)]).output().unwrap().stdout;
+    let printed = String::from_utf8(printed).unwrap();
+    let lines: Vec<_> = printed.lines().map(str::trim).collect();
+    // It does not print priorities.
+    let rule = "table=20 cookie=0x7 dl_vlan=1,dl_dst=fa:16:3e:00:00:01";
+    let expected = [
+        &format!("event=INITIAL {rule} actions=pop_vlan,output:1"),
+        &format!("event=ADDED {rule} actions=pop_vlan,output:1"),
+        &format!("event=MODIFIED {rule} actions=pop_vlan,output:1"),
+        &format!("event=DELETED reason=delete {rule} actions=pop_vlan,output:1"),
+        "event=ABBREV xid=0x1234",
+        "event=PAUSED",
+        "event=RESUMED",
+    ];
+    assert_eq!(lines[1..], expected, "{printed}");
+}
+
+/// Answers as a switch that has nothing to say; the flow-mods and requests for flow monitors that come.
 fn listen(mut stream: UnixStream, version: Version) -> Vec<Vec<u8>> {
     let (mut buffer, mut flow_mods, mut answer) = (Vec::new(), Vec::new(), Vec::new());
     encode(&Message::Hello(Hello { versions: Some(1 << version.wire()) }), version, 1, &mut answer).unwrap();
@@ -98,6 +155,10 @@ fn listen(mut stream: UnixStream, version: Version) -> Vec<Vec<u8>> {
         while let Some((frame, taken)) = split(&buffer).unwrap() {
             match decode(&frame).unwrap() {
                 Message::FlowMod(_) => flow_mods.push(buffer[..taken].to_vec()),
+                Message::MultipartRequest(MultipartRequest::FlowMonitor(_)) => {
+                    flow_mods.push(buffer[..taken].to_vec());
+                    return flow_mods;
+                }
                 Message::BarrierRequest => encode(&Message::BarrierReply, version, frame.xid, &mut answer).unwrap(),
                 _ => {}
             }

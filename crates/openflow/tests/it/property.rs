@@ -2,10 +2,10 @@
 
 use openflow::codec::{decode, encode, split};
 use openflow::{
-    Action, Aggregate, BundleControl, BundleStep, Command, Ethernet, Features, Field, Flow, FlowFilter, FlowMod,
-    FlowRemoved, FlowStats, Instruction, Learn, LearnSource, LearnSpec, LearnTarget, Masked, Match, Message,
-    MultipartReply, MultipartRequest, PortDesc, PortReason, PortStats, Subfield, SwitchError, TableStats, Version,
-    port,
+    Action, Aggregate, BundleControl, BundleStep, Command, Ethernet, Features, Field, Flow, FlowEvent, FlowFilter,
+    FlowMod, FlowMonitor, FlowRemoved, FlowStats, FlowUpdate, Instruction, Learn, LearnSource, LearnSpec, LearnTarget,
+    Masked, Match, Message, MultipartReply, MultipartRequest, PortDesc, PortReason, PortStats, Subfield, SwitchError,
+    TableStats, Version, port,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -232,8 +232,27 @@ fn part() -> impl Strategy<Value = MultipartReply> {
         1 => vec(table, 0..4).prop_map(MultipartReply::Tables),
         1 => vec(port_stats(), 0..4).prop_map(MultipartReply::PortStats),
         1 => vec(port_desc(), 0..4).prop_map(MultipartReply::PortDescs),
+        1 => vec(update(), 0..4).prop_map(MultipartReply::FlowUpdates),
         1 => vec(any::<u8>(), 0..40).prop_map(|body| MultipartReply::Opaque { kind: 99, body }),
     ]
+}
+
+fn update() -> impl Strategy<Value = FlowUpdate> {
+    use FlowEvent::*;
+    let event = proptest::sample::select(vec![Initial, Added, Removed, Modified]);
+    prop_oneof![
+        3 => (event, any::<u8>(), flow()).prop_map(|(event, reason, flow)| {
+            FlowUpdate::Full { event, reason, flow: Flow { flags: 0, ..flow } }
+        }),
+        1 => any::<u32>().prop_map(|xid| FlowUpdate::Own { xid }),
+        1 => Just(FlowUpdate::Paused),
+        1 => Just(FlowUpdate::Resumed),
+    ]
+}
+
+fn monitor() -> impl Strategy<Value = FlowMonitor> {
+    (any::<(u32, u16)>(), proptest::option::of(0..u8::MAX), filter())
+        .prop_map(|((id, flags), table, filter)| FlowMonitor { id, flags, table, matching: filter.matching })
 }
 
 fn request() -> impl Strategy<Value = MultipartRequest> {
@@ -243,6 +262,7 @@ fn request() -> impl Strategy<Value = MultipartRequest> {
         Just(MultipartRequest::Tables),
         any::<u32>().prop_map(MultipartRequest::PortStats),
         Just(MultipartRequest::PortDescs),
+        monitor().prop_map(MultipartRequest::FlowMonitor),
         vec(any::<u8>(), 0..40).prop_map(|body| MultipartRequest::Opaque { kind: 99, body }),
     ]
 }
