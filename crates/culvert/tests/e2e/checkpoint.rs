@@ -13,6 +13,9 @@ use crate::overlay::{Network, Overlay, text, until, until_equal};
 use crate::stream::Stream;
 use crate::support::TestLab;
 
+/// What becomes of a checkpoint's bytes.
+type Spoil<'a> = &'a dyn Fn(Vec<u8>) -> Vec<u8>;
+
 /// Ports on the other host.
 const PORTS: usize = 150;
 
@@ -51,7 +54,7 @@ async fn an_agent_that_starts_again_is_told_only_what_has_changed() {
     // One that is of no use costs no more than that, is named, and is set aside.
     let foreign = checkpoint_of(&overlay.at("compute2"));
     until("the other agent has one too", async || foreign.exists()).await;
-    let cases: [(&str, &dyn Fn(Vec<u8>) -> Vec<u8>); 4] = [
+    let cases: [(&str, Spoil<'_>); 4] = [
         ("damaged or was cut short", &|bytes| bytes[..bytes.len() / 2].to_vec()),
         ("damaged or was cut short", &|mut bytes| {
             let middle = bytes.len() / 2;
