@@ -1,5 +1,6 @@
 use std::ops::Deref;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
@@ -57,7 +58,10 @@ impl Drop for BenchLab {
 
 /// Starts the host's agent for a server of the benchmark's own; the one that ran before must have been stopped.
 pub(crate) fn start_agent(host: &Host, server: &StandIn, more: &[String]) -> anyhow::Result<Process> {
-    let mut agents = vec![format!("--server={}", server.address)];
+    static STARTS: AtomicU32 = AtomicU32::new(0);
+    // Nothing of an earlier start: what the stand-in sends to an agent that holds nothing is what is measured.
+    let state_dir = host.rundir().join(format!("agent{}", STARTS.fetch_add(1, Ordering::Relaxed)));
+    let mut agents = vec![format!("--server={}", server.address), format!("--state-dir={}", state_dir.display())];
     agents.extend_from_slice(more);
     Ok(host.start_control_agent(&ControlSpec { agents, ..ControlSpec::default() })?)
 }

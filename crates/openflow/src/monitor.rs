@@ -13,6 +13,8 @@ pub struct FlowMonitor {
     pub table: Option<u8>,
     /// Flows that match this or something narrower.
     pub matching: Match,
+    /// `false`: the one of this number is to end.
+    pub begin: bool,
 }
 
 impl FlowMonitor {
@@ -29,7 +31,7 @@ impl FlowMonitor {
     /// All that others change, anywhere.
     pub fn of_others() -> Self {
         let flags = Self::ADD | Self::REMOVED | Self::MODIFY | Self::INSTRUCTIONS;
-        FlowMonitor { id: 1, flags, table: None, matching: Match::any() }
+        FlowMonitor { id: 1, flags, table: None, matching: Match::any(), begin: true }
     }
 }
 

@@ -1,3 +1,4 @@
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -219,6 +220,41 @@ async fn a_restart_writes_nothing_and_mends_exactly_what_is_missing() {
     settled(&third);
     assert_eq!(third.stop().await, Counts { tunnel: 1, ..nothing });
     assert_eq!(ovs.flows("br-tun"), before.1);
+}
+
+/// While a large change goes in Open vSwitch does not tell what others do; afterwards it does again.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_hand_takes_away_after_a_large_change_comes_back_at_once() {
+    const MANY: usize = 600;
+    let ovs = Ovs::start();
+    let mac = |index: usize| format!("fa:16:3e:00:{:02x}:{:02x}", index / 256, index % 256);
+    let agent = Agent::start(&ovs, |settings| {
+        let mut file = std::fs::OpenOptions::new().append(true).open(settings.static_file.as_ref().unwrap()).unwrap();
+        for index in 0..MANY {
+            let (port, ip) = (0x1000 + index, format!("81.1.{}.{}", 200 + index / 256, index % 256));
+            writeln!(
+                file,
+                "[[entries]]\nnetwork = \"{GRE}\"\nport = \"00000000-0000-0000-0000-{port:012x}\"\nmac = \"{}\"\n\
+                 ips = [\"{ip}\"]\nendpoint = \"10.0.1.39\"",
+                mac(index)
+            )
+            .unwrap();
+        }
+    });
+    wait("the bridges", || ovs.has_port("br-int", "patch-tun") && ovs.is_up("br-int") && ovs.is_up("br-tun"));
+    plug_both(&ovs);
+    wait("all entries", || count(&ovs, "table=20, priority=2") == 3 + MANY);
+    settled(&agent);
+
+    // Another flow each time: the last of the large change may not have been answered when the first is taken away.
+    let (mut index, written) = (0, agent.tunnel.writes());
+    wait("a flow that was taken away", || {
+        ovs.ofctl(&["del-flows"], "br-tun", &[&format!("table=20,dl_dst={}", mac(index))]);
+        index += 1;
+        agent.tunnel.writes() > written
+    });
+    wait("its return", || count(&ovs, &format!("dl_dst={}", mac(index - 1))) == 1);
+    agent.stop().await;
 }
 
 /// Waits until the agent has been told everything, has compared it with what is there, and has nothing under way.

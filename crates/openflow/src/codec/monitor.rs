@@ -13,6 +13,8 @@ const ANY_GROUP: u32 = u32::MAX;
 const ALL_TABLES: u8 = u8::MAX;
 /// `OFPFMC_ADD`.
 const ADD: u8 = 0;
+/// `OFPFMC_DELETE`.
+const DELETE: u8 = 2;
 
 pub(super) fn put_request(out: &mut Vec<u8>, monitor: &FlowMonitor) -> Result<()> {
     out.put_u32(monitor.id);
@@ -20,7 +22,7 @@ pub(super) fn put_request(out: &mut Vec<u8>, monitor: &FlowMonitor) -> Result<()
     out.put_u32(ANY_GROUP);
     out.put_u16(monitor.flags);
     out.put_u8(monitor.table.unwrap_or(ALL_TABLES));
-    out.put_u8(ADD);
+    out.put_u8(if monitor.begin { ADD } else { DELETE });
     put_match(out, &monitor.matching)
 }
 
@@ -28,9 +30,13 @@ pub(super) fn read_request(from: &mut Reader<'_>) -> Result<FlowMonitor> {
     let id = from.u32()?;
     from.skip(8)?;
     let (flags, table) = (from.u16()?, from.u8()?);
-    from.skip(1)?;
+    let begin = match from.u8()? {
+        ADD => true,
+        DELETE => false,
+        other => return Err(Error::Value { what: "the command of a flow monitor", value: other.into() }),
+    };
     let table = Some(table).filter(|table| *table != ALL_TABLES);
-    Ok(FlowMonitor { id, flags, table, matching: read_match(from)? })
+    Ok(FlowMonitor { id, flags, table, matching: read_match(from)?, begin })
 }
 
 pub(super) fn put_update(out: &mut Vec<u8>, update: &FlowUpdate) -> Result<()> {

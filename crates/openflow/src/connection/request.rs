@@ -130,6 +130,12 @@ impl Connection {
         }
     }
 
+    /// The switch tells no more, until [`Connection::monitor_flows`].
+    pub async fn unmonitor_flows(&self) -> Result<()> {
+        let end = FlowMonitor { begin: false, ..FlowMonitor::of_others() };
+        self.post(&Message::MultipartRequest(MultipartRequest::FlowMonitor(end))).await
+    }
+
     /// Whether the switch has bundles: tried once, with an empty one.
     pub async fn supports_bundles(&self) -> Result<bool> {
         let attempt = async || {

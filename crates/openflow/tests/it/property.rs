@@ -251,8 +251,9 @@ fn update() -> impl Strategy<Value = FlowUpdate> {
 }
 
 fn monitor() -> impl Strategy<Value = FlowMonitor> {
-    (any::<(u32, u16)>(), proptest::option::of(0..u8::MAX), filter())
-        .prop_map(|((id, flags), table, filter)| FlowMonitor { id, flags, table, matching: filter.matching })
+    (any::<(u32, u16)>(), proptest::option::of(0..u8::MAX), filter()).prop_map(|((id, flags), table, filter)| {
+        FlowMonitor { id, flags, table, matching: filter.matching, begin: flags % 2 == 0 }
+    })
 }
 
 fn request() -> impl Strategy<Value = MultipartRequest> {
