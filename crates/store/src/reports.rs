@@ -93,7 +93,7 @@ async fn record(
         after.status = status;
     }
     if (after.wired, after.status) != (before.wired, before.status) {
-        save(write, &after).await?;
+        save(write, &after);
     }
     Ok(accepted)
 }
@@ -111,17 +111,12 @@ fn may_be(port: &Port, status: PortStatus) -> bool {
     }
 }
 
-async fn save(write: &mut Write<'_>, port: &Port) -> Result<()> {
+fn save(write: &mut Write<'_>, port: &Port) {
     let now = write.now;
-    sqlx::query(
-        "UPDATE ports SET wired = $1, status = $2, updated_at = $3, revision_number = revision_number + 1 WHERE id = $4",
-    )
-    .bind(port.wired)
-    .bind(port.status.as_str())
-    .bind(now)
-    .bind(port.id.0)
-    .execute(write.db())
-    .await?;
+    let update = write.last();
+    update.push("UPDATE ports SET wired = ").push_bind(port.wired);
+    update.push(", status = ").push_bind(port.status.as_str());
+    update.push(", updated_at = ").push_bind(now);
+    update.push(", revision_number = revision_number + 1 WHERE id = ").push_bind(port.id.0);
     write.touch(Touched::Port(port.id), Some(Change::Port(port.to_model())));
-    Ok(())
 }

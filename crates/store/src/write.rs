@@ -6,12 +6,12 @@ use std::sync::atomic::Ordering;
 
 use futures::future::BoxFuture;
 use model::{Change, Committed, HostName, NetworkId, PortId, Revision, SubnetId};
-use sqlx::{Connection as _, Row as _};
+use sqlx::{Connection as _, QueryBuilder, Row as _};
 use tokio::sync::mpsc::UnboundedSender;
 use uuid::Uuid;
 
 use crate::batch::Batch;
-use crate::db::{self, Connection, Held, Transaction, to_u64};
+use crate::db::{self, Connection, Engine, Held, Transaction, to_u64};
 use crate::environment::Environment;
 use crate::types::{Micros, Stamp};
 use crate::{Error, Result, Store};
@@ -28,6 +28,7 @@ pub(crate) struct Turn {
 /// An open write ([`Store::write`]): what its body reads and changes is one transaction.
 pub struct Write<'e> {
     transaction: Transaction<'e>,
+    last: Batch,
     changes: Vec<Change>,
     touched: HashSet<Touched>,
     pub(crate) now: Micros,
@@ -55,6 +56,12 @@ pub(crate) enum Touched {
 impl Write<'_> {
     pub(crate) fn db(&mut self) -> &mut Connection {
         &mut self.transaction
+    }
+
+    /// Statements that run right before the commit, on one trip with what it writes by itself. Nothing that is read in this
+    /// write may depend on them.
+    pub(crate) fn last(&mut self) -> &mut QueryBuilder<Engine> {
+        self.last.statement()
     }
 
     /// Notes that an object changed, and what hosts must know of it, if anything.
@@ -105,6 +112,7 @@ impl Store {
     {
         let mut write = Write {
             transaction: self.begin(&mut turn.connection).await?,
+            last: Batch::default(),
             changes: Vec::new(),
             touched: HashSet::new(),
             now: self.0.environment.now(),
@@ -146,7 +154,7 @@ impl Store {
 /// Takes the next revision and logs what was touched under it.
 async fn number(write: &mut Write<'_>) -> Result<Revision> {
     let touched: Vec<Touched> = write.touched.drain().collect();
-    let mut batch = Batch::default();
+    let mut batch = std::mem::take(&mut write.last);
     batch.insert(
         "INSERT INTO change_log (revision, kind, object) SELECT revision + 1, column1, column2 FROM meta, (",
         &touched,
