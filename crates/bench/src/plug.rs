@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Child;
 use tokio::sync::mpsc;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::plugged::{Commit, plug, plug_alone};
 use crate::report::{Figure, Report, Verdict};
@@ -20,8 +20,6 @@ const MOST_MEDIAN: Duration = Duration::from_millis(20);
 const MOST_P99: Duration = Duration::from_millis(100);
 /// A table that no agent uses.
 const MARK: &str = "table=200";
-/// Between two questions for a port's status: what is seen is late by up to this.
-const POLL: Duration = Duration::from_millis(1);
 
 pub(crate) async fn measure(site: &Site, plugs: usize, report: &mut Report) -> anyhow::Result<()> {
     let alone = alone(site, plugs.div_ceil(3)).await?;
@@ -113,7 +111,7 @@ async fn plug_one(rest: &Rest, host: &Host, network: &str, index: usize) -> anyh
     Ok(Plugged { id, mac, commit })
 }
 
-/// When REST shows the port as ACTIVE.
+/// When REST shows the port as ACTIVE: asked again as soon as it has answered, so what is seen is late by up to two answers.
 async fn until_active(rest: &Rest, plugged: &Plugged) -> anyhow::Result<Instant> {
     loop {
         let status = rest.show("port", &format!("{}?fields=status", plugged.id)).await?;
@@ -123,7 +121,6 @@ async fn until_active(rest: &Rest, plugged: &Plugged) -> anyhow::Result<Instant>
         if plugged.commit.sent.elapsed() > DEADLINE {
             bail!("port {} is still {status}", plugged.id);
         }
-        sleep(POLL).await;
     }
 }
 
