@@ -92,7 +92,7 @@ impl Modes {
     }
 
     /// Whether this host can make the tunnel: type enabled, same address family, and not to itself.
-    pub(crate) fn serves(&self, tunnel: &Tunnel) -> bool {
+    pub fn serves(&self, tunnel: &Tunnel) -> bool {
         self.serves_type(tunnel.tunnel_type)
             && tunnel.remote != self.local_ip
             && tunnel.remote.is_ipv4() == self.local_ip.is_ipv4()

@@ -51,8 +51,9 @@ impl HostState {
 
     pub(super) fn settle_tunnels(&mut self) {
         let Some(bridge) = self.facts.bridges.tunnel else { return };
-        if !self.pipeline.tunnels_wanted().eq(self.tunnels.wanted.iter().copied()) {
-            self.tunnels.wanted = self.pipeline.tunnels_wanted().collect();
+        let wanted: BTreeSet<_> = self.pipeline.tunnels_wanted().chain(self.tunnels_coming()).collect();
+        if wanted != self.tunnels.wanted {
+            self.tunnels.wanted = wanted;
             self.tunnels.stale = true;
         }
         if std::mem::take(&mut self.tunnels.stale) {
@@ -62,6 +63,17 @@ impl HostState {
             self.add_tunnels(bridge);
         }
         self.remove_tunnels(bridge);
+    }
+
+    /// The tunnels that snapshots will need of which parts have come: Open vSwitch makes their ports while the rest comes.
+    fn tunnels_coming(&self) -> impl Iterator<Item = Tunnel> {
+        let coming = self.link.held().coming();
+        // A network without a VLAN has a port here that is down: it needs none.
+        let tunnels = coming.filter_map(|(network, remote)| {
+            let (segment, _) = self.vlans.of(network)?;
+            Some(Tunnel::new(segment.tunnel_type, remote))
+        });
+        tunnels.filter(|tunnel| self.pipeline.modes().serves(tunnel))
     }
 
     /// Hands what is known of tunnel ports to the pipeline.

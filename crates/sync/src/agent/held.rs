@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use model::{Entry, Epoch, HostName, NetworkId, PortId, Revision};
 
@@ -171,6 +172,11 @@ impl Held {
             confirmed: held.confirmed,
             sum: held.sum(),
         })
+    }
+
+    /// Where entries lead to that have come in snapshots which are not complete yet.
+    pub fn coming(&self) -> impl Iterator<Item = (NetworkId, IpAddr)> {
+        self.networks.iter().flat_map(|(network, held)| held.coming().map(|endpoint| (*network, endpoint)))
     }
 
     /// Nothing of the network is missing up to where the server was when it last said so.

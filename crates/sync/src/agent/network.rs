@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use model::{Digest, Entry, PortId, Revision};
 use rustc_hash::FxHashMap;
@@ -17,6 +18,8 @@ pub(super) struct Network {
     pub(super) confirmed: Revision,
     /// A snapshot of which parts have come.
     filling: Option<FxHashMap<PortId, Entry>>,
+    /// Endpoints that these parts name.
+    coming: BTreeSet<IpAddr>,
     /// A delta of which parts have come.
     pending: Option<Changes>,
     /// A snapshot is asked for; until it begins nothing else is of use.
@@ -59,6 +62,11 @@ impl Network {
     /// A new stream: what has come in part is void.
     pub(super) fn forget_parts(&mut self) {
         (self.filling, self.pending, self.awaited, self.damaged) = (None, None, false, 0);
+        self.coming.clear();
+    }
+
+    pub(super) fn coming(&self) -> impl Iterator<Item = IpAddr> {
+        self.coming.iter().copied()
     }
 
     /// What is held is of another history, or wrong: it stays in use until a snapshot replaces it.
@@ -70,8 +78,10 @@ impl Network {
         if part.first {
             self.forget_pending();
             self.filling = Some(FxHashMap::default());
+            self.coming.clear();
         }
         let Some(filling) = &mut self.filling else { return };
+        self.coming.extend(part.entries.iter().map(|entry| entry.endpoint));
         filling.extend(part.entries.into_iter().map(|entry| (entry.port, entry)));
         for port in part.removes {
             filling.remove(&port);
@@ -81,6 +91,7 @@ impl Network {
     /// All entries, if the parts since the first are what the server sums up.
     pub(super) fn complete(&mut self, complete: Complete) -> Result<Vec<Entry>, Fault> {
         let filled = self.filling.take().ok_or(Fault::Gap)?;
+        self.coming.clear();
         if Sum::of(filled.values()) != complete.sum {
             return Err(Fault::Digest);
         }

@@ -106,3 +106,20 @@ fn endpoints(previous: u64, revision: u64, upserts: &[(&str, u8)], removes: &[&s
         removes: removes.iter().map(|host| host.parse().unwrap()).collect(),
     })
 }
+
+#[test]
+fn tunnel_ports_are_made_while_the_snapshot_comes_and_go_if_it_names_them_no_more() {
+    let mut world = World::new(|_| {});
+    world.start();
+    world.plug("tap1", Some(&id(1)), Some(4095));
+    world.tell([welcome(), orders(&[(1, A)])]);
+    let [part, _] = snapshot(A, 5, &[entry(11, 21), entry(12, 39)]);
+    world.tell([part]);
+    assert!(world.has_port("gre-0a000115") && world.has_port("gre-0a000127"));
+    assert_eq!(world.table(20).len(), 0, "nothing is used before it is complete");
+    // The server begins anew, and meanwhile a host has gone.
+    world.tell(snapshot(A, 6, &[entry(11, 21)]));
+    world.tell([host_complete(&[A])]);
+    assert!(world.has_port("gre-0a000115") && !world.has_port("gre-0a000127"));
+    assert_eq!(world.table(20).len(), 1);
+}
