@@ -8,6 +8,7 @@ use model::{HostName, LocalVlan, TunnelType};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::static_feed::StaticFile;
 
 /// The agent's settings as file, environment and flags give them; every name is the same in all three.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,6 +120,14 @@ pub enum Source {
 }
 
 impl Config {
+    /// Whether what the settings name can be used, as far as that is known before the agent runs.
+    pub fn check(&self) -> Result<(), Error> {
+        match &self.source {
+            Source::Server(_) => Ok(()),
+            Source::StaticFile(path) => StaticFile::read(path).map(drop),
+        }
+    }
+
     /// The file that holds what the server has said; none if no server says anything.
     pub(crate) fn checkpoint(&self) -> Option<PathBuf> {
         match self.source {

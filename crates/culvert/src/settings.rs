@@ -15,6 +15,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
+use crate::logging::Logging;
+
 /// A part of Culvert that has settings.
 pub(crate) trait Component {
     /// Each option has a default; what an operator must set is an `Option`, and the settings' own check asks for it.
@@ -47,6 +49,14 @@ pub(crate) enum Kind {
     List,
 }
 
+/// What every daemon has: options beside its own, and settings that are handed out apart.
+#[rustfmt::skip]
+const COMMON: [Opt; 2] = [
+    Opt { name: "log", kind: Kind::Text, value: "FILTER", help:
+        "What to log: a level, or levels by part, as in info,server=debug" },
+    Opt { name: "log-format", kind: Kind::Text, value: "text|json", help: "How to write the log" },
+];
+
 /// The arguments of a component's command: `--config`, `--check-config`, and one flag for each option.
 #[derive(Debug)]
 pub(crate) struct Layers<C> {
@@ -61,8 +71,8 @@ const FILE: &str = "config";
 const CHECK: &str = "check-config";
 
 impl<C: Component> Layers<C> {
-    /// Reads all layers.
-    pub(crate) fn load(&self) -> anyhow::Result<C::Settings> {
+    /// Reads all layers: the component's settings, and how it is to log.
+    pub(crate) fn load(&self) -> anyhow::Result<(C::Settings, Logging)> {
         self.load_with(std::env::vars_os(), &default_file::<C>())
     }
 
@@ -70,7 +80,7 @@ impl<C: Component> Layers<C> {
         &self,
         environment: impl Iterator<Item = (OsString, OsString)>,
         default_file: &Path,
-    ) -> anyhow::Result<C::Settings> {
+    ) -> anyhow::Result<(C::Settings, Logging)> {
         let mut environment = environment_of::<C>(environment)?;
         let file = self.file.clone().or_else(|| environment.remove(FILE).map(PathBuf::from));
         let mut table = match &file {
@@ -84,7 +94,7 @@ impl<C: Component> Layers<C> {
         let from_environment = environment.iter().map(|(name, text)| (*name, text, variable::<C>(name)));
         let from_flags = self.flags.iter().map(|(name, text)| (*name, text, format!("--{name}")));
         for (name, text, origin) in from_environment.chain(from_flags) {
-            let Some(option) = C::OPTIONS.iter().find(|option| option.name == name) else { continue };
+            let Some(option) = options::<C>().find(|option| option.name == name) else { continue };
             let value = option.parse(text).with_context(|| format!("in {origin}"))?;
             table.insert(option.key(), value);
             // Parsed anew with each value, so that an error names the layer it came from.
@@ -130,10 +140,21 @@ impl Opt {
     }
 }
 
-fn parse<C: Component>(table: &Table, origin: &str) -> anyhow::Result<C::Settings> {
+fn options<C: Component>() -> impl Iterator<Item = &'static Opt> {
+    C::OPTIONS.iter().chain(&COMMON)
+}
+
+fn parse<C: Component>(table: &Table, origin: &str) -> anyhow::Result<(C::Settings, Logging)> {
+    let mut own = table.clone();
+    let common = COMMON.iter().filter_map(|option| own.remove_entry(&option.key())).collect();
     // The error's second line names the key.
-    let sentence = |error: toml::de::Error| error.to_string().trim_end().replace('\n', " ");
-    table.clone().try_into().map_err(|error| anyhow!("in {origin}: {}", sentence(error)))
+    let wrong = |error: toml::de::Error| anyhow!("in {origin}: {}", error.to_string().trim_end().replace('\n', " "));
+    Ok((own.try_into().map_err(wrong)?, Table::try_into(common).map_err(wrong)?))
+}
+
+fn defaults<C: Component>() -> Table {
+    let tables = [Table::try_from(C::Settings::default()), Table::try_from(Logging::default())];
+    tables.into_iter().flatten().flatten().collect()
 }
 
 fn read(path: &Path) -> anyhow::Result<Table> {
@@ -155,7 +176,7 @@ fn variable<C: Component>(option: &str) -> String {
 fn environment_of<C: Component>(
     environment: impl Iterator<Item = (OsString, OsString)>,
 ) -> anyhow::Result<BTreeMap<&'static str, String>> {
-    let names = || C::OPTIONS.iter().map(|option| option.name).chain([FILE]);
+    let names = || options::<C>().map(|option| option.name).chain([FILE]);
     let prefix = variable::<C>("");
     let mut values = BTreeMap::new();
     for (key, value) in environment {
@@ -171,7 +192,7 @@ fn environment_of<C: Component>(
 
 impl<C: Component> clap::Args for Layers<C> {
     fn augment_args(command: Command) -> Command {
-        let defaults = Table::try_from(C::Settings::default()).unwrap_or_default();
+        let defaults = defaults::<C>();
         let file = format!(
             "TOML file with the settings below, written with _ for - [env: {}] [default: {}, if it exists]",
             variable::<C>(FILE),
@@ -181,7 +202,7 @@ impl<C: Component> clap::Args for Layers<C> {
             Arg::new(FILE).long(FILE).value_name("PATH").help(file).value_parser(clap::value_parser!(PathBuf)),
             Arg::new(CHECK).long(CHECK).action(ArgAction::SetTrue).help("Say whether the settings are right, and exit"),
         ];
-        command.args(own).args(C::OPTIONS.iter().map(|option| option.to_arg::<C>(&defaults)))
+        command.args(own).args(options::<C>().map(|option| option.to_arg::<C>(&defaults)))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -195,7 +216,7 @@ impl<C: Component> clap::FromArgMatches for Layers<C> {
         Ok(Layers {
             check_only: matches.get_flag(CHECK),
             file: matches.get_one::<PathBuf>(FILE).cloned(),
-            flags: C::OPTIONS.iter().filter_map(|option| Some((option.name, text(option.name)?))).collect(),
+            flags: options::<C>().filter_map(|option| Some((option.name, text(option.name)?))).collect(),
             component: PhantomData,
         })
     }
@@ -261,7 +282,7 @@ mod tests {
         let matches = command.try_get_matches_from([&["part"], flags].concat()).map_err(|error| error.to_string())?;
         let layers = Layers::<Part>::from_arg_matches(&matches).unwrap();
         let environment = environment.iter().map(|(key, value)| ((*key).into(), (*value).into()));
-        layers.load_with(environment, &path).map_err(|error| format!("{error:#}"))
+        layers.load_with(environment, &path).map(|(settings, _)| settings).map_err(|error| format!("{error:#}"))
     }
 
     #[test]
@@ -274,6 +295,14 @@ mod tests {
         assert_eq!(loaded, Settings { listen_port: 3, trusted: true, types, server: Some("file".into()) });
         assert_eq!(load(file, &environment, &[]).unwrap().listen_port, 2);
         assert!(!load(Some("trusted = true"), &[], &["--trusted=false"]).unwrap().trusted);
+        // What every daemon has beside its own settings is in all layers too.
+        for (file, environment, flags) in [
+            (Some("log = 'debug'\nlog_format = 'json'"), &[][..], &[][..]),
+            (None, &[("CULVERT_PART_LOG", "debug"), ("CULVERT_PART_LOG_FORMAT", "json")], &[]),
+            (Some("log = 'warn'"), &[("CULVERT_PART_LOG_FORMAT", "text")], &["--log=debug", "--log-format=json"]),
+        ] {
+            assert_eq!(load(file, environment, flags), Ok(Settings::default()));
+        }
     }
 
     #[test]
@@ -282,6 +311,9 @@ mod tests {
             (Some("no_such = 1"), None, None, ["part.toml", "no_such"]),
             (Some("listen_port = 'x'"), None, None, ["part.toml", "listen_port"]),
             (Some("listen_port ="), None, None, ["part.toml", "TOML"]),
+            (Some("log = 'a=b=c'"), None, None, ["part.toml", "a=b=c"]),
+            (None, Some(("CULVERT_PART_LOG", "a=b=c")), None, ["CULVERT_PART_LOG", "a=b=c"]),
+            (None, None, Some("--log-format=xml"), ["--log-format", "xml"]),
             (None, Some(("CULVERT_PART_LISTEN_PROT", "1")), None, ["CULVERT_PART_LISTEN_PROT", "--help"]),
             (None, Some(("CULVERT_PART_LISTEN_PORT", "99999")), None, ["CULVERT_PART_LISTEN_PORT", "listen_port"]),
             (None, None, Some("--listen-port=x"), ["--listen-port", "\"x\""]),
@@ -296,8 +328,13 @@ mod tests {
     #[test]
     fn help_names_variable_and_default() {
         let help = Layers::<Part>::augment_args(Command::new("part")).render_long_help().to_string();
-        for part in ["--listen-port <PORT>", "[env: CULVERT_PART_LISTEN_PORT]", "[default: 80]", "[default: gre,vxlan]"]
-        {
+        for part in [
+            "--listen-port <PORT>",
+            "[env: CULVERT_PART_LISTEN_PORT]",
+            "[default: 80]",
+            "[default: gre,vxlan]",
+            "[env: CULVERT_PART_LOG_FORMAT] [default: text]",
+        ] {
             assert!(help.contains(part), "{help} lacks {part}");
         }
     }

@@ -96,6 +96,10 @@ impl Settings {
                 return Err(Error::ListenBeyondLoopback { setting, address });
             }
         }
+        // Port 0 is any that is free.
+        if self.api_listen == self.agents_listen && self.api_listen.port() != 0 {
+            return Err(Error::ListenTwice(self.api_listen));
+        }
         for (setting, range, tunnel_type) in
             [("gre_keys", self.gre_keys, TunnelType::Gre), ("vxlan_keys", self.vxlan_keys, TunnelType::Vxlan)]
         {

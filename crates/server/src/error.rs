@@ -12,6 +12,8 @@ pub enum Error {
          server: listen on 127.0.0.1, or set insecure_listen = true if the network is trusted"
     )]
     ListenBeyondLoopback { setting: &'static str, address: SocketAddr },
+    #[error("api_listen and agents_listen are both {0}: REST and agents need a port each")]
+    ListenTwice(SocketAddr),
     #[error("\"{0}\" is not a range of tunnel keys: write first-last, as in 1001-2000, from 1 up")]
     KeyRangeText(String),
     #[error("{setting} = {range}: the largest key of this tunnel type is {max}")]

@@ -1,6 +1,5 @@
 use std::process::ExitCode;
 
-use crate::logging::Logging;
 use crate::settings::{Component, Kind, Layers, Opt};
 use crate::signals;
 
@@ -16,18 +15,18 @@ Examples:
 pub(crate) struct Args {
     #[command(flatten)]
     layers: Layers<Agent>,
-    #[command(flatten)]
-    logging: Logging,
 }
 
 impl Args {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
-        let config = self.layers.load()?.parse(agent::own_name().as_deref())?;
+        let (settings, logging) = self.layers.load()?;
+        let config = settings.parse(agent::own_name().as_deref())?;
+        config.check()?;
         if self.layers.check_only {
             println!("the settings are right");
             return Ok(ExitCode::SUCCESS);
         }
-        self.logging.start()?;
+        logging.start()?;
         agent::run(config, signals::shutdown()?).await?;
         Ok(ExitCode::SUCCESS)
     }

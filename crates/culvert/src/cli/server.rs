@@ -1,6 +1,5 @@
 use std::process::ExitCode;
 
-use crate::logging::Logging;
 use crate::open_files;
 use crate::settings::{Component, Kind, Layers, Opt};
 use crate::signals;
@@ -14,19 +13,17 @@ Examples:
 pub(crate) struct Args {
     #[command(flatten)]
     layers: Layers<Server>,
-    #[command(flatten)]
-    logging: Logging,
 }
 
 impl Args {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
-        let settings = self.layers.load()?;
+        let (settings, logging) = self.layers.load()?;
         settings.check()?;
         if self.layers.check_only {
             println!("the settings are right");
             return Ok(ExitCode::SUCCESS);
         }
-        self.logging.start()?;
+        logging.start()?;
         open_files::raise();
         server::run(settings, signals::shutdown()?).await?;
         Ok(ExitCode::SUCCESS)

@@ -1,5 +1,7 @@
 //! Behaviour 13: what cannot be right is refused at the start, with the reason.
 
+use std::process::Command;
+
 use lab::{ControlSpec, Process};
 
 use crate::overlay::{Overlay, agents, until};
@@ -50,6 +52,34 @@ async fn a_tunnel_endpoint_in_use_is_refused_at_start() {
     }
     two.start_control_agent(&ControlSpec::default()).unwrap();
     overlay.until_in_step().await;
+}
+
+/// `--check-config` refuses what the start would, with the same words, and starts nothing. The control: right settings.
+#[test]
+fn check_config_refuses_what_the_start_refuses() {
+    let culvert = |args: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_culvert")).args(args).output().unwrap();
+        (output.status.success(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let server = ["server", "--database=/dev/null/none"];
+    let agent = ["agent", "--local-ip=10.0.1.31"];
+    let same_port = ["--api-listen=127.0.0.1:9700", "--agents-listen=127.0.0.1:9700"];
+    for (daemon, wrong, reason) in [
+        (&server[..], &["--log=a=b=c"][..], "is not a filter for the log"),
+        (&server, &same_port, "REST and agents need a port each"),
+        (&server, &["--api-listen=0.0.0.0:9696"], "is not a loopback address"),
+        (&agent, &["--log=a=b=c"], "is not a filter for the log"),
+        (&agent, &["--static-file=/none/static.toml"], "/none/static.toml"),
+    ] {
+        let args = [daemon, wrong].concat();
+        let (started, checked) = (culvert(&args), culvert(&[&args[..], &["--check-config"]].concat()));
+        assert_eq!(started, checked, "{args:?}");
+        assert!(!checked.0 && checked.2.contains(reason), "{checked:?}");
+    }
+    for right in [server, agent] {
+        let right = culvert(&[&right[..], &["--check-config", "--log=info,server=debug"]].concat());
+        assert_eq!(right, (true, "the settings are right\n".to_owned(), String::new()));
+    }
 }
 
 /// What a process said that ended with an error by itself.
