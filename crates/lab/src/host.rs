@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use tokio::process::Command;
 
 use crate::control::without_settings;
+use crate::ovs::AS_OVS;
 use crate::state::StateDir;
 use crate::{Capture, Error, HostSpec, Node, Process, Spec, command};
 
@@ -117,7 +118,9 @@ impl Host {
         I: IntoIterator<Item = S>,
         S: AsRef<OsStr>,
     {
-        self.spawn_command("agent", without_settings(self.with_args(&self.culvert, ["agent"], args)))
+        let mut command = self.command("nice", AS_OVS);
+        command.arg(&self.culvert).arg("agent").args(args);
+        self.spawn_command("agent", without_settings(command))
     }
 
     fn with_args<I, S>(

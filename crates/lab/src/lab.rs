@@ -5,6 +5,7 @@ use std::time::Instant;
 use tokio::task::JoinSet;
 
 use crate::control::without_settings;
+use crate::ovs::AS_OVS;
 use crate::rest;
 use crate::state::{self, StateDir};
 use crate::teardown::{namespaces_of, remove_namespace};
@@ -117,8 +118,9 @@ impl Lab {
         S: AsRef<OsStr>,
     {
         let server = self.server();
-        let mut command = server.command(&self.spec.culvert, ["server"]);
-        command.args(args);
+        // On a machine of its own it would have no Open vSwitch beside it.
+        let mut command = server.command("nice", AS_OVS);
+        command.arg(&self.spec.culvert).arg("server").args(args);
         server.spawn_command("server", without_settings(command))
     }
 

@@ -22,6 +22,10 @@ impl Daemon {
     }
 }
 
+/// The priority that `ovs-ctl`, and so every distribution's service, gives both daemons of an Open vSwitch, and our own
+/// service gives the agent, as arguments of `nice`.
+pub(crate) const AS_OVS: [&str; 2] = ["-n", "-10"];
+
 /// How long a daemon may take until it is ready; it takes well under a second on a quiet machine.
 const READY: Duration = Duration::from_secs(30);
 
@@ -117,10 +121,9 @@ impl Host {
         Ok(())
     }
 
-    /// At the priority that `ovs-ctl`, and so every distribution's service, gives both daemons. Where that is not permitted
-    /// `nice` says so in the log and goes on.
+    /// Where the priority is not permitted `nice` says so in the log and goes on.
     fn spawn_daemon(&self, daemon: Daemon, args: &[&str]) -> Result<Process, Error> {
-        let command = ["-n", "-10", daemon.as_str(), "--pidfile", "--no-chdir"];
-        self.spawn(daemon.as_str(), "nice", command.iter().chain(args))
+        let command = [daemon.as_str(), "--pidfile", "--no-chdir"];
+        self.spawn(daemon.as_str(), "nice", AS_OVS.iter().chain(&command).chain(args))
     }
 }
