@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT: the first asks for a clean end, the second ends at once.
+//! Signals that ask this process to end: the first asks for a clean end, the second ends at once.
 
 use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -24,5 +24,45 @@ async fn next(terminate: &mut Signal, interrupt: &mut Signal) -> (&'static str, 
     tokio::select! {
         _ = terminate.recv() => ("SIGTERM", SignalKind::terminate().as_raw_value()),
         _ = interrupt.recv() => ("SIGINT", SignalKind::interrupt().as_raw_value()),
+    }
+}
+
+/// What asks a command to end that runs at a terminal.
+pub(crate) struct Stop {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Stop {
+    pub(crate) fn listen() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("cannot listen for signals");
+        Ok(Stop {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            hangup: listen(SignalKind::hangup())?,
+        })
+    }
+
+    pub(crate) async fn next(&mut self) -> &'static str {
+        self.signal().await.0
+    }
+
+    /// Cleaning up has begun: another signal ends it where it is.
+    pub(crate) fn exit_at_next(mut self) {
+        tokio::spawn(async move {
+            let (name, number) = self.signal().await;
+            eprintln!("ended by {name} while cleaning up: `culvert lab down` removes what is left");
+            std::process::exit(128 + number);
+        });
+    }
+
+    async fn signal(&mut self) -> (&'static str, i32) {
+        let (name, kind) = tokio::select! {
+            _ = self.interrupt.recv() => ("Ctrl-C", SignalKind::interrupt()),
+            _ = self.terminate.recv() => ("SIGTERM", SignalKind::terminate()),
+            _ = self.hangup.recv() => ("SIGHUP", SignalKind::hangup()),
+        };
+        (name, kind.as_raw_value())
     }
 }

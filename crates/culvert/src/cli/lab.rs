@@ -13,6 +13,8 @@ use anyhow::Context;
 use clap::Subcommand;
 use lab::{ControlSpec, DEFAULT_BASE, Lab, LabName, SERVER_ADDRESS, Spec, VmSpec};
 
+use crate::signals::Stop;
+
 /// Hosts on this machine to try things on: network namespaces, each with an Open vSwitch of its own (needs root).
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -189,6 +191,7 @@ impl Args {
 
     async fn up(&self, control: bool) -> anyhow::Result<()> {
         let spec = self.spec()?;
+        let mut stop = Stop::listen()?;
         let up = async {
             let lab = Lab::up(&spec).await?;
             if control && let Err(error) = lab.start_control(&ControlSpec::default()).await {
@@ -199,10 +202,10 @@ impl Args {
         };
         tokio::select! {
             made = up => made?,
-            stopped = tokio::signal::ctrl_c() => {
-                stopped?;
+            signal = stop.next() => {
+                stop.exit_at_next();
                 lab::down(&self.state_dir, &self.name)?;
-                anyhow::bail!("interrupted: what was made of lab {} is removed", self.name);
+                anyhow::bail!("ended by {signal}: what was made of lab {} is removed", self.name);
             }
         };
         let name = &self.name;

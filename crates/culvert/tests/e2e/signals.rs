@@ -1,10 +1,12 @@
 //! SIGTERM and SIGINT: the first ends server and agent cleanly, the second at once.
 
-use std::path::Path;
+use std::fs::File;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
 
 use crate::hardening::{Server, post};
 use crate::overlay::until;
@@ -39,24 +41,55 @@ async fn the_second_signal_ends_a_server_at_once() {
 /// An agent that waits for Open vSwitch and for its server, as it does at the host's start.
 #[tokio::test]
 async fn the_first_signal_ends_an_agent_cleanly() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = |name| directory.path().join(name);
-    let log = |path: &Path| std::fs::read_to_string(path).unwrap();
-    let mut agent = Command::new(env!("CARGO_BIN_EXE_culvert"))
-        .args(["agent", "--host", "compute1", "--local-ip", "10.0.1.31", "--server", "127.0.0.1:1"])
-        .arg("--ovsdb")
-        .arg(path("none.sock"))
-        .arg("--run-dir")
-        .arg(directory.path())
-        .arg("--state-dir")
-        .arg(directory.path())
-        .stderr(Stdio::from(std::fs::File::create(path("log")).unwrap()))
-        .spawn()
-        .unwrap();
-    until("the agent has started", async || log(&path("log")).contains("starts")).await;
-    send(&agent, Signal::TERM);
-    assert_eq!(ended(&mut agent).await.code(), Some(0), "{}", log(&path("log")));
-    assert!(log(&path("log")).contains("flows and ports stay as they are"), "{}", log(&path("log")));
+    let mut agent = Agent::start("127.0.0.1:1");
+    agent.until_says("starts").await;
+    send(&agent.process, Signal::TERM);
+    assert_eq!(ended(&mut agent.process).await.code(), Some(0), "{}", agent.log());
+    assert!(agent.log().contains("flows and ports stay as they are"), "{}", agent.log());
+}
+
+/// A server that takes the connection and says nothing: the agent would give its stream a moment to end.
+#[tokio::test]
+async fn the_second_signal_ends_an_agent_at_once() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut agent = Agent::start(&silent.local_addr().unwrap().to_string());
+    let (_connection, _) = silent.accept().await.unwrap();
+    send(&agent.process, Signal::TERM);
+    agent.until_says("a second signal").await;
+    send(&agent.process, Signal::INT);
+    assert_eq!(ended(&mut agent.process).await.code(), Some(128 + 2), "{}", agent.log());
+}
+
+struct Agent {
+    directory: TempDir,
+    process: Child,
+}
+
+impl Agent {
+    fn start(server: &str) -> Agent {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let process = Command::new(env!("CARGO_BIN_EXE_culvert"))
+            .args(["agent", "--host=compute1", "--local-ip=10.0.1.31", "--server", server])
+            .arg("--ovsdb")
+            .arg(path("none.sock"))
+            .arg("--run-dir")
+            .arg(directory.path())
+            .arg("--state-dir")
+            .arg(directory.path())
+            .stderr(Stdio::from(File::create(path("log")).unwrap()))
+            .spawn()
+            .unwrap();
+        Agent { directory, process }
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("log")).unwrap()
+    }
+
+    async fn until_says(&self, what: &str) {
+        until(&format!("the agent says \"{what}\""), async || self.log().contains(what)).await;
+    }
 }
 
 fn send(process: &Child, signal: Signal) {

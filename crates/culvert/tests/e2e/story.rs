@@ -65,11 +65,28 @@ fn lab_run_stays_up_until_ctrl_c() {
         .unwrap();
     let status: serde_json::Value = serde_json::from_slice(&answer.stdout).unwrap();
     assert_eq!(status["ports"].as_array().unwrap().len(), 6);
+    try_next(&run.heard);
 
     run.signal(Signal::INT);
     let (status, story, error) = run.end();
     assert!(status.success(), "{story}\n{error}");
     assert_eq!(run.left(), Vec::<String>::new());
+}
+
+/// Types what the story says to try next. What watches does so until it is stopped.
+fn try_next(story: &str) {
+    let lines = story.lines().skip_while(|line| !line.starts_with("What to try next")).skip(1);
+    let lines: Vec<_> = lines.take_while(|line| line.starts_with("  ")).map(str::trim).collect();
+    let (setup, verbs): (Vec<_>, Vec<_>) =
+        lines.into_iter().partition(|line| ["alias ", "export "].iter().any(|word| line.starts_with(word)));
+    assert!(verbs.len() > 4, "{story}");
+    for verb in verbs {
+        let watches = verb.starts_with("culvert watch");
+        let typed = if watches { format!("{verb} & sleep 1; kill %1; wait %1; [ $? = 143 ]") } else { verb.to_owned() };
+        let script = format!("shopt -s expand_aliases\n{}\n{typed}", setup.join("\n"));
+        let output = Command::new("bash").arg("-mc").arg(script).output().unwrap();
+        assert!(output.status.success(), "{verb}: {}", String::from_utf8_lossy(&output.stderr));
+    }
 }
 
 /// A `culvert lab run`; its lab is gone when this goes out of scope.

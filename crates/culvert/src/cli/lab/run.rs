@@ -11,8 +11,8 @@ mod traffic;
 use anyhow::{Context as _, anyhow};
 use lab::{DEFAULT_BASE, Lab, Spec};
 use model::TunnelType;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::signals::Stop;
 use networks::Network;
 use teller::Teller;
 
@@ -53,6 +53,7 @@ impl Run {
                 stop.next().await;
             }
         }
+        stop.exit_at_next();
         if self.keep {
             teller.say(&format!("\nThe lab is still up: `culvert lab down --name {}` removes it.", spec.name));
             return ended.map(drop);
@@ -106,32 +107,6 @@ fn next(lab: &Lab, networks: &[Network]) -> anyhow::Result<String> {
     if let Some(gre) = networks.iter().find(|network| network.segment.tunnel_type == TunnelType::Gre) {
         lines.push(format!("culvert explain drop --host compute1 --tunnel vxlan --key {}", gre.segment.key));
     }
-    lines.push(format!("culvert lab{name} exec server -- scripts/openstack-client port list --long"));
+    lines.push(format!("culvert lab{name} exec server -- {} port list", culvert.display()));
     Ok(format!("\n{}", lines.join("\n  ")))
-}
-
-/// What asks this process to end.
-struct Stop {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
-}
-
-impl Stop {
-    fn listen() -> anyhow::Result<Self> {
-        let listen = |kind| signal(kind).context("cannot listen for signals");
-        Ok(Stop {
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
-            hangup: listen(SignalKind::hangup())?,
-        })
-    }
-
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.interrupt.recv() => "Ctrl-C",
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.hangup.recv() => "SIGHUP",
-        }
-    }
 }
