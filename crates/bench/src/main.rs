@@ -19,6 +19,7 @@ mod samples;
 mod site;
 mod snapshot;
 mod stand_in;
+mod swarm;
 mod world;
 
 use std::path::PathBuf;
@@ -52,6 +53,9 @@ struct Args {
     /// Ports that are created, one after the other
     #[arg(long, value_name = "COUNT", default_value_t = 5000)]
     creates: usize,
+    /// What decides which ports are where in the swarm's cloud
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    seed: u64,
     /// Also write the figures to this file
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
@@ -67,6 +71,8 @@ enum What {
     Memory,
     /// The server's memory, ports created one at a time and in bulks, lists of many
     Rest,
+    /// What a thousand agents cost the server, and how long news takes to reach them
+    Swarm,
     /// The server's start, reads and creations with 100 to 1,000,000 ports
     Growth,
 }
@@ -97,6 +103,9 @@ async fn main() -> anyhow::Result<ExitCode> {
     }
     if wants(What::Plug) {
         plug::measure(&site, args.plugs, &mut report).await?;
+    }
+    if wants(What::Swarm) {
+        swarm::measure(&site, args.seed, &mut report).await?;
     }
     // Last: the disk is at work for a while with what a million ports leave behind.
     if wants(What::Growth) {

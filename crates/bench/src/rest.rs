@@ -76,17 +76,19 @@ pub(crate) struct Api {
     pub(crate) client: Client,
     /// Of the resources: `…/v2.0`.
     pub(crate) url: String,
+    /// Where agents connect.
+    pub(crate) agents: String,
     server: Child,
 }
 
 impl Api {
     /// With the database of this directory.
     pub(crate) async fn start(site: &Site, directory: &Path) -> anyhow::Result<Api> {
-        let (at, port) = (directory.display(), free_port()?);
+        let (at, port, agents) = (directory.display(), free_port()?, format!("127.0.0.1:{}", free_port()?));
         let server = Command::new(&site.culvert)
             .args(["server", "--config=/dev/null", "--log=warn"])
             .arg(format!("--api-listen=127.0.0.1:{port}"))
-            .arg(format!("--agents-listen=127.0.0.1:{}", free_port()?))
+            .arg(format!("--agents-listen={agents}"))
             .arg(format!("--database={at}/culvert.db"))
             .arg(format!("--run-dir={at}"))
             .stdin(Stdio::null())
@@ -95,7 +97,7 @@ impl Api {
         let client = Client::builder().no_proxy().timeout(DEADLINE).build()?;
         let url = format!("http://127.0.0.1:{port}/v2.0");
         until_ready(&client, &url).await?;
-        Ok(Api { client, url, server })
+        Ok(Api { client, url, agents, server })
     }
 
     pub(crate) fn pid(&self) -> anyhow::Result<i32> {
