@@ -124,8 +124,9 @@ impl HostState {
                 return std::mem::take(&mut self.commands);
             }
             self.settle_flows();
-            // A VLAN that became free may be just what a port waits for.
-            if !self.settle_vlans() {
+            // A VLAN that became free may be just what a port waits for; so may the first comparison.
+            let first_look = self.database.is_current() && self.wiring.stale;
+            if !self.settle_vlans() && !first_look {
                 break;
             }
         }

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{Entry, LocalVlan, NetworkId, Revision};
+use model::{Entry, LocalVlan, NetworkId, Revision, Segment};
 use pipeline::{Bridge, Row, Scope};
 use sync::agent::Update;
 use sync::messages::{Ack, Complete, Endpoints, MINOR, Orders, Snapshot, ToAgent, ToServer, Welcome};
@@ -31,6 +31,8 @@ pub(super) struct Parked {
     endpoints: bool,
     /// Local VLANs of which the tunnel bridge held rows when it was last read.
     found: BTreeSet<LocalVlan>,
+    /// Networks whose key it held then: that goes in last, so all else of the network was there.
+    whole: BTreeSet<Segment>,
 }
 
 impl Parked {
@@ -172,7 +174,9 @@ impl HostState {
         self.wiring.stale |= !self.parked.is_empty();
         if bridge == Bridge::Tunnel {
             let vlan = |row: &Row| if let Scope::Vlan(vlan) = row.scope() { Some(vlan) } else { None };
+            let key = |row: &Row| if let Row::Key(segment) = row { Some(*segment) } else { None };
             self.parked.found = self.installed.rows().filter_map(vlan).collect();
+            self.parked.whole = self.installed.rows().filter_map(key).collect();
         }
     }
 
@@ -187,30 +191,37 @@ impl HostState {
     }
 
     fn is_new(&self, plugged: &Plugged) -> bool {
+        // Until then it is not known which VLANs have rows of a network that was here before.
+        if !(self.integration.compared && self.tunnel.compared) {
+            return false;
+        }
         match plugged.adopted() {
             // Its tag outlived the switch, its flows did not.
-            Some(_) => {
-                let is_admitted = |port| self.installed.holds(&Row::Admit { port });
-                self.integration.is_ready() && !plugged.ofport.is_some_and(is_admitted)
-            }
-            // As an agent parks a port, or as somebody has just plugged it.
-            None => plugged.is_access(),
+            Some(_) => !plugged.ofport.is_some_and(|port| self.installed.holds(&Row::Admit { port })),
+            // As somebody has just plugged it, or as it is when only its device was gone; not as an agent parks a port.
+            None => plugged.is_access() || plugged.had_no_device(),
         }
     }
 
-    /// Takes into use what is parked of networks of which the tunnel bridge holds nothing.
+    /// A bridge has been compared for the first time: what is new on the host can be told from what was there.
+    pub(super) fn compared_with_parked(&mut self) {
+        self.wiring.stale |= !self.parked.is_empty();
+    }
+
+    /// Takes into use what is parked of networks of which the tunnel bridge holds nothing, or not all: an agent that was
+    /// rebuilding it died.
     pub(super) fn load_missing(&mut self) {
         if !self.tunnel.is_ready() {
             return;
         }
-        let is_missing =
-            |network: &NetworkId| self.vlans.of(*network).is_some_and(|(_, vlan)| !self.parked.found.contains(&vlan));
+        let is_there = |(segment, vlan)| self.parked.found.contains(&vlan) && self.parked.whole.contains(&segment);
+        let is_missing = |network: &NetworkId| self.vlans.of(*network).is_some_and(|place| !is_there(place));
         let missing: Vec<_> = self.parked.entries.keys().copied().filter(is_missing).collect();
         for network in missing {
             self.believe_entries(network);
             self.parked.loaded.insert(network);
         }
-        if self.parked.endpoints && self.parked.found.is_empty() {
+        if self.parked.endpoints && self.parked.whole.is_empty() {
             self.believe_endpoints();
         }
     }

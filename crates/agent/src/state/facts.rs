@@ -8,6 +8,10 @@ use ovsdb::{Bridge, Interface, Port, Replica};
 use pipeline::Tunnel;
 use uuid::Uuid;
 
+/// Key of `Port.other_config`: isolated because it had no device. Unlike a port that the server has isolated, it may be wired
+/// again without a server.
+pub(crate) const NO_DEVICE_MARK: &str = "culvert_no_device";
+
 /// Where OVSDB's port numbers end: from here on they are reserved (`OFPP_MAX` of OpenFlow 1.0, which OVSDB shows).
 const RESERVED_PORTS: i64 = 0xff00;
 
@@ -167,6 +171,10 @@ impl Plugged {
 
     pub(crate) fn is_dead(&self) -> bool {
         self.tag() == Some(DEAD_VLAN)
+    }
+
+    pub(crate) fn had_no_device(&self) -> bool {
+        self.row.other_config.contains_key(NO_DEVICE_MARK)
     }
 
     /// The network whose VLAN this port was given, as the keys in `other_config` say that Neutron writes too; only if

@@ -141,6 +141,9 @@ impl HostState {
         let known = std::mem::replace(&mut switch.compared, true);
         let orphans = std::mem::take(&mut switch.orphans);
         let refused = std::mem::take(&mut switch.refused);
+        if !known {
+            self.compared_with_parked();
+        }
         let candidates = rows.iter().filter(|row| !refused.contains(row)).copied();
         // At first every row that nobody wants is an orphan; later only what was one then.
         let may_remove = |row: &Row| (known && !orphans.contains(row)) || self.is_settled(row.scope());

@@ -12,8 +12,11 @@ use uuid::Uuid;
 
 use super::HostState;
 use super::database::Purpose;
-use super::facts::{Facts, Plugged, marks};
+use super::facts::{Facts, NO_DEVICE_MARK, Plugged, marks};
 use crate::events::Level;
+
+/// Why a port is isolated whose device is gone, for people.
+const NO_DEVICE: &str = "has no device";
 
 #[derive(Debug, Default)]
 pub(super) struct Wiring {
@@ -203,9 +206,9 @@ impl HostState {
             self.wiring.goals.iter().filter_map(|(id, goal)| Some((self.facts.plugged.get(id)?, Some(goal), "")));
         let double = "carries the interface id of another port too";
         let doubles = self.facts.doubles.iter().map(|plugged| (plugged, None, double));
-        let without_device = self.facts.without_device.iter().map(|plugged| (plugged, None, "has no device"));
+        let without_device = self.facts.without_device.iter().map(|plugged| (plugged, None, NO_DEVICE));
         for (plugged, goal, why) in goals.chain(doubles).chain(without_device) {
-            let write = self.tag_operations(plugged, goal);
+            let write = self.tag_operations(plugged, goal, why == NO_DEVICE);
             if !write.is_empty() {
                 changed_by_others.extend(self.is_changed(plugged, goal).then(|| plugged.name.clone()));
                 operations.extend(write);
@@ -232,7 +235,7 @@ impl HostState {
     }
 
     /// What makes the port's tag and marks what they should be; nothing if they are.
-    fn tag_operations(&self, plugged: &Plugged, goal: Option<&Goal>) -> Vec<Operation> {
+    fn tag_operations(&self, plugged: &Plugged, goal: Option<&Goal>, no_device: bool) -> Vec<Operation> {
         let replica = &self.database.replica;
         let mut transaction = Transaction::new();
         match goal {
@@ -241,7 +244,7 @@ impl HostState {
                 transaction.set_tag(replica, plugged.port, Some(vlan.get()));
                 let marks = marks(wire.network, *segment, *vlan);
                 let keys = marks.iter().map(|(key, value)| (key.as_str(), Some(value.as_str())));
-                transaction.set_port_config(replica, plugged.port, keys);
+                transaction.set_port_config(replica, plugged.port, keys.chain([(NO_DEVICE_MARK, None)]));
                 let mut operations = transaction.into_operations();
                 if !plugged.is_access() {
                     operations.push(make_access(plugged.port));
@@ -249,8 +252,11 @@ impl HostState {
                 return operations;
             }
             Some(Goal::Isolated { .. }) | None => {
+                // Once the server has said all there is, only its word wires the port again.
+                let mark = if no_device { Some("true") } else { None };
+                let mark = (no_device || self.link.host_complete()).then_some((NO_DEVICE_MARK, mark));
                 let keys = ["net_uuid", "network_type", "segmentation_id", "tag"].map(|key| (key, None));
-                transaction.set_port_config(replica, plugged.port, keys);
+                transaction.set_port_config(replica, plugged.port, keys.into_iter().chain(mark));
                 let mut operations = transaction.into_operations();
                 if !plugged.is_dead() {
                     operations.push(make_dead(plugged.port));

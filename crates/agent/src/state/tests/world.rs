@@ -94,6 +94,11 @@ impl World {
         self.start();
     }
 
+    /// The agent is killed: from now on nobody hears of what happens.
+    pub(super) fn die(&mut self) {
+        self.state = state(|_| {});
+    }
+
     /// The same, and the new agent finds a checkpoint.
     pub(super) fn restart_from(&mut self, checkpoint: &[u8]) {
         self.state = state(|_| {});
