@@ -1,37 +1,32 @@
 //! The HTTP/1.1 listener that strangers may reach: what one of them, or all of them together, may cost is bounded.
 //!
 //! A connection that sends no complete request head in time, or does not take its answer, is closed; beyond the bound
-//! on connections new ones wait in the listen queue. Requests and answers are bounded in [`crate::rest`].
+//! on connections new ones wait in the listen queue, and beyond that on exchanges a request waits for its turn. Requests
+//! and answers are bounded in [`crate::rest`].
 
+mod exchange;
+mod head;
 mod patient;
 
-use std::convert::Infallible;
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::Request;
-use axum::response::Response;
 use axum::serve::Listener;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::Service;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::warn;
 
-use patient::Patient;
+use exchange::{After, exchange};
+use head::{Head, Heads};
 
-/// Bytes of a request head, and of what is read ahead of a body.
-const BUFFER: usize = 64 << 10;
+/// Bytes of a request head: enough for the longest URI that hyper knows to be too long (414).
+const HEAD: usize = 128 << 10;
+/// Requests that are received, worked on and answered at a time: each takes about 30 KiB, and what [`crate::rest`] counts.
+const EXCHANGES: usize = 512;
 /// What a peer still sends after its last answer is read for this long: closing at once would reset the connection, and
 /// the answer ("too large") would be lost.
 const LINGER: Duration = Duration::from_secs(2);
@@ -45,9 +40,20 @@ pub(crate) struct Limits {
     pub(crate) timeout: Duration,
 }
 
+/// What connections share.
+struct Shared {
+    router: Router,
+    timeout: Duration,
+    heads: Heads,
+    exchanges: Semaphore,
+    stop: CancellationToken,
+}
+
 /// Serves until `stop` is cancelled; then no new requests, and those under way are answered.
 pub(crate) async fn serve(mut listener: TcpListener, router: Router, limits: Limits, stop: CancellationToken) {
     let max = limits.connections;
+    let (heads, exchanges) = (Heads::new(HEAD), Semaphore::new(EXCHANGES));
+    let shared = Arc::new(Shared { router, timeout: limits.timeout, heads, exchanges, stop: stop.clone() });
     let slots = Arc::new(Semaphore::new(max));
     let mut connections = JoinSet::new();
     let mut full = false;
@@ -67,9 +73,9 @@ pub(crate) async fn serve(mut listener: TcpListener, router: Router, limits: Lim
         };
         tokio::select! {
             (slot, stream) = accept => {
-                let connection = serve_connection(stream, router.clone(), limits.timeout, stop.clone());
+                let shared = Arc::clone(&shared);
                 connections.spawn(async move {
-                    connection.await;
+                    shared.serve(stream).await;
                     drop(slot);
                 });
             }
@@ -81,60 +87,42 @@ pub(crate) async fn serve(mut listener: TcpListener, router: Router, limits: Lim
     while connections.join_next().await.is_some() {}
 }
 
-async fn serve_connection(stream: TcpStream, router: Router, timeout: Duration, stop: CancellationToken) {
-    let begun = tokio::select! {
-        begun = tokio::time::timeout(timeout, first_byte(&stream)) => begun,
-        () = stop.cancelled() => return,
-    };
-    if matches!(begun, Ok(Ok(()))) {
-        // boxed: a silent connection does not have what one that speaks takes
-        Box::pin(speak_http(stream, router, timeout, stop)).await;
-    }
-}
-
-async fn speak_http(stream: TcpStream, router: Router, timeout: Duration, stop: CancellationToken) {
-    let router = TowerToHyperService::new(router);
-    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-        let answer = router.call(request.map(Body::new));
-        // boxed, so that the connection can be polled by reference
-        Box::pin(answer) as Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>
-    });
-    let mut connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(timeout)
-        .max_buf_size(BUFFER)
-        .serve_connection(TokioIo::new(Patient::new(stream, timeout)), service);
-    let mut stopping = false;
-    let ended = loop {
-        tokio::select! {
-            ended = poll_fn(|context| connection.poll_without_shutdown(context)) => break ended,
-            () = stop.cancelled(), if !stopping => {
-                stopping = true;
-                Pin::new(&mut connection).graceful_shutdown();
+impl Shared {
+    async fn serve(&self, mut stream: TcpStream) {
+        let mut begun = Vec::new();
+        // without it small answers wait for each other; a connection that refuses it has ended
+        if stream.set_nodelay(true).is_err() {
+            return;
+        }
+        loop {
+            let next = tokio::select! {
+                next = self.next(&stream, begun) => next,
+                () = self.stop.cancelled() => return,
+            };
+            let Some((head, _turn)) = next else { return };
+            let _room = head.room;
+            // boxed: a connection that waits does not have what one that speaks takes
+            let exchange = Box::pin(exchange(stream, head.bytes, self.router.clone(), self.timeout, &self.stop));
+            match exchange.await {
+                After::Kept(kept, rest) => (stream, begun) = (kept, rest),
+                After::Done(stream) => return linger(stream).await,
             }
         }
-    };
-    match ended {
-        Ok(()) if stopping => {}
-        Ok(()) => linger(connection.into_parts().io.into_inner().into_inner()).await,
-        Err(error) => debug!(error = &error as &dyn std::error::Error, "a connection to the API ended"),
     }
-}
 
-/// Waits for the first byte outside of HTTP, whose buffers a silent connection then does not have.
-async fn first_byte(stream: &TcpStream) -> std::io::Result<()> {
-    stream.set_nodelay(true)?;
-    stream.readable().await
+    /// The next request of this connection, once it is its turn; `None`: there is none, or not in time.
+    async fn next(&self, stream: &TcpStream, begun: Vec<u8>) -> Option<(Head, SemaphorePermit<'_>)> {
+        let head = tokio::time::timeout(self.timeout, self.heads.receive(stream, begun)).await;
+        let head = head.ok()?.ok()??;
+        Some((head, self.exchanges.acquire().await.ok()?))
+    }
 }
 
 async fn linger(mut stream: TcpStream) {
     if stream.shutdown().await.is_err() {
         return;
     }
-    let drain = async {
-        let mut rest = [0; 4096];
-        while stream.read(&mut rest).await.is_ok_and(|read| read > 0) {}
-    };
+    let drain = async { while head::read(&stream, |_| ()).await.is_ok_and(|read| read > 0) {} };
     // either way the connection is closed
     let _ = tokio::time::timeout(LINGER, drain).await;
 }

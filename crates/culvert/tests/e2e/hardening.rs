@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
@@ -116,29 +116,92 @@ async fn a_request_that_never_ends_is_given_up() {
     server.stays_small();
 }
 
+const MANY: usize = 5000;
+const WHOLE: &[u8] = b"GET /v2.0/networks?limit=1 HTTP/1.1\r\nHost: x\r\n\r\n";
+
 #[tokio::test]
-async fn five_thousand_idle_connections_do_not_matter() {
+async fn five_thousand_silent_connections_do_not_matter() {
+    many_wait(async |_| ()).await;
+}
+
+#[tokio::test]
+async fn five_thousand_halves_of_a_head_do_not_matter() {
+    many_wait(async |stream| stream.write_all(&WHOLE[..WHOLE.len() - 2]).await.unwrap()).await;
+}
+
+#[tokio::test]
+async fn five_thousand_connections_kept_after_an_answer_do_not_matter() {
+    many_wait(async |stream| {
+        stream.write_all(WHOLE).await.unwrap();
+        assert_eq!(status(&read_answer(stream).await), 200);
+    })
+    .await;
+}
+
+/// Opens many connections, does the same with each, and leaves all of them open at once.
+async fn many_wait(begin: impl AsyncFn(&mut TcpStream)) {
     // this process holds the other ends
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     let raised = rustix::process::Rlimit { current: limit.maximum, maximum: limit.maximum };
     rustix::process::setrlimit(rustix::process::Resource::Nofile, raised).unwrap();
-    let server = Server::start(&[]).await;
-    let mut idle = Vec::new();
-    while idle.len() < 5000 {
-        idle.push(server.connect().await);
-        if idle.len() % 1000 == 0 {
+    // none is given up before the last is there
+    let server = Server::start_with(Duration::from_mins(10), &[]).await;
+    let mut waiting = Vec::new();
+    while waiting.len() < MANY {
+        let mut stream = server.connect().await;
+        begin(&mut stream).await;
+        waiting.push(stream);
+        if waiting.len() % 1000 == 0 {
             server.answers().await;
         }
     }
-    // the last one is no stranger
-    let mut last = idle.pop().unwrap();
-    last.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
-    assert_eq!(status(&read_answer(&mut last).await), 200);
-    for stream in &mut idle {
-        assert_eq!(read_answer(stream).await, b"", "closed without an answer");
+    let begin = Instant::now();
+    while server.open_files() < MANY {
+        assert!(begin.elapsed() < PATIENCE, "the server has taken {} connections", server.open_files());
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     server.answers().await;
     server.stays_small();
+}
+
+#[tokio::test]
+async fn who_waits_too_long_is_given_up() {
+    let server = Server::start(&[]).await;
+    let (mut silent, mut kept) = (server.connect().await, server.connect().await);
+    for _ in 0..2 {
+        kept.write_all(WHOLE).await.unwrap();
+        assert_eq!(status(&read_answer(&mut kept).await), 200, "another request on the same connection");
+    }
+    assert_eq!(read_answer(&mut silent).await, b"", "closed without an answer");
+    assert_eq!(read_answer(&mut kept).await, b"", "closed without another answer");
+    server.stays_small();
+}
+
+#[tokio::test]
+async fn requests_that_come_together_are_answered_in_their_order() {
+    let server = Server::start(&[]).await;
+    let mut stream = server.connect().await;
+    // the second begins with the first, the last is cut
+    let paths = ["/", "/nonsense", "/v2.0/networks?limit=1", "/v2.0/nonsense", "/"];
+    let requests = paths.map(|path| format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n")).concat();
+    let (most, rest) = requests.split_at(requests.len() - 5);
+    stream.write_all(most.as_bytes()).await.unwrap();
+    let mut answers = String::new();
+    let mut rest = Some(rest);
+    while answers.matches("HTTP/1.1 ").count() < paths.len() {
+        if answers.matches("HTTP/1.1 ").count() == paths.len() - 1
+            && let Some(rest) = rest.take()
+        {
+            stream.write_all(rest.as_bytes()).await.unwrap();
+        }
+        let mut piece = vec![0; 1 << 16];
+        let read = tokio::time::timeout(PATIENCE, stream.read(&mut piece)).await.unwrap().unwrap();
+        assert!(read > 0, "closed after {answers}");
+        answers.push_str(&String::from_utf8_lossy(&piece[..read]));
+    }
+    let statuses: Vec<&str> = answers.split("HTTP/1.1 ").skip(1).map(|answer| &answer[..3]).collect();
+    assert_eq!(statuses, ["200", "404", "200", "404", "200"]);
+    assert!(!answers.to_lowercase().contains("connection: close"), "{answers}");
 }
 
 #[tokio::test]
@@ -237,12 +300,16 @@ async fn connections_beyond_the_bound_wait() {
 /// A server process of a test's own, on an address of its own.
 pub(crate) struct Server {
     pub(crate) process: Child,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     pub(crate) directory: TempDir,
 }
 
 impl Server {
     pub(crate) async fn start(options: &[&str]) -> Server {
+        Server::start_with(TIMEOUT, options).await
+    }
+
+    async fn start_with(timeout: Duration, options: &[&str]) -> Server {
         static LAST: AtomicU8 = AtomicU8::new(1);
         let pid = std::process::id().to_be_bytes();
         // each test process has addresses of its own in 127.0.0.0/8
@@ -250,7 +317,7 @@ impl Server {
         let directory = tempfile::tempdir().unwrap();
         let log = std::fs::File::create(directory.path().join("log")).unwrap();
         let process = Command::new(env!("CARGO_BIN_EXE_culvert"))
-            .args(["server", "--api-timeout-ms", &TIMEOUT.as_millis().to_string()])
+            .args(["server", "--api-timeout-ms", &timeout.as_millis().to_string()])
             .args(["--api-listen", &format!("{host}:9696"), "--agents-listen", &format!("{host}:9690")])
             .arg("--database")
             .arg(directory.path().join("culvert.db"))
@@ -274,7 +341,7 @@ impl Server {
     }
 
     /// Sends a request on a connection of its own; its answer, head and body.
-    async fn ask(&self, request: &str) -> Vec<u8> {
+    pub(crate) async fn ask(&self, request: &str) -> Vec<u8> {
         let mut stream = self.connect().await;
         stream.write_all(request.as_bytes()).await.unwrap();
         read_answer(&mut stream).await
@@ -294,17 +361,20 @@ impl Server {
         assert_eq!(status(&answer), 200);
     }
 
-    /// It never took more memory than its bound. The program's own file does not count: unoptimised, it is several times
-    /// what is shipped.
+    /// It never took more memory than its bound: of all kinds, the pages of this unoptimised program's own file too.
     fn stays_small(&self) {
-        let status = std::fs::read_to_string(Path::new("/proc").join(self.process.id().to_string()).join("status"));
-        let status = status.unwrap();
-        let bytes = |name| -> u64 {
-            let value = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-            value.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
-        };
-        let peak = bytes("VmHWM:") - bytes("RssFile:");
+        let status = std::fs::read_to_string(self.proc("status")).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let peak = peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10;
         assert!(peak > 1 << 20 && peak < BOUND, "the server took {} MiB", peak >> 20);
+    }
+
+    fn open_files(&self) -> usize {
+        std::fs::read_dir(self.proc("fd")).unwrap().count()
+    }
+
+    fn proc(&self, name: &str) -> PathBuf {
+        Path::new("/proc").join(self.process.id().to_string()).join(name)
     }
 
     pub(crate) fn log(&self) -> String {
@@ -320,7 +390,7 @@ impl Drop for Server {
 }
 
 /// A creation of ports.
-fn post_ports(body: &str) -> String {
+pub(crate) fn post_ports(body: &str) -> String {
     let length = body.len();
     format!(
         "POST /v2.0/ports HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"

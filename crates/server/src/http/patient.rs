@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use axum::body::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
@@ -13,18 +14,21 @@ use tokio::time::{Instant, Sleep};
 #[derive(Debug)]
 pub(super) struct Patient {
     stream: TcpStream,
+    /// What of the stream has been read already: it is read again first.
+    ahead: Bytes,
     patience: Duration,
     /// Runs while a write waits for the peer.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl Patient {
-    pub(super) fn new(stream: TcpStream, patience: Duration) -> Patient {
-        Patient { stream, patience, stalled: None }
+    pub(super) fn new(stream: TcpStream, ahead: Bytes, patience: Duration) -> Patient {
+        Patient { stream, ahead, patience, stalled: None }
     }
 
-    pub(super) fn into_inner(self) -> TcpStream {
-        self.stream
+    /// The stream, and what of it has been read already.
+    pub(super) fn into_parts(self) -> (TcpStream, Bytes) {
+        (self.stream, self.ahead)
     }
 
     /// The outcome of a write; a failure if it has waited too long.
@@ -48,7 +52,13 @@ impl AsyncRead for Patient {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        if self.ahead.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(context, buffer);
+        }
+        let size = buffer.remaining().min(self.ahead.len());
+        let taken = self.ahead.split_to(size);
+        buffer.put_slice(&taken);
+        Poll::Ready(Ok(()))
     }
 }
 

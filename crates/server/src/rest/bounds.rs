@@ -20,9 +20,9 @@ use super::error::{ApiError, Result};
 /// A body or an answer of more bytes is a large one.
 const LARGE: usize = 64 << 10;
 /// KiB of all bodies that are being received or worked on.
-const BODIES: usize = 24 << 10;
+const BODIES: usize = 16 << 10;
 /// KiB of all large answers that their peers have not taken.
-const ANSWERS: usize = 32 << 10;
+const ANSWERS: usize = 24 << 10;
 /// Requests with a large body or a whole list for an answer that are worked on at a time: each is held as an object
 /// tree, many times the size of its bytes.
 const HEAVY: usize = 2;
@@ -52,7 +52,10 @@ impl Bounds {
 
     async fn serve(&self, request: Request, next: Next) -> Result<Response> {
         let (head, body) = request.into_parts();
-        let (body, _held) = self.read(&head.headers, body).await?;
+        let (body, _held) = match self.read(&head.headers, body).await {
+            Ok(read) => read,
+            Err(error) => return Ok(([(header::CONNECTION, "close")], error).into_response()),
+        };
         let heavy = body.len() > LARGE || lists_many(&head);
         let _turn = if heavy { Some(self.turn().await?) } else { None };
         let answer = next.run(Request::from_parts(head, Body::from(body))).await;
@@ -65,7 +68,8 @@ impl Bounds {
         turn.ok().and_then(std::result::Result::ok).ok_or_else(ApiError::busy)
     }
 
-    /// The body, and its share of what all bodies may hold.
+    /// The body, and its share of what all bodies may hold. After an error the rest of it is not read, and so nothing that
+    /// may follow on the connection.
     async fn read(&self, headers: &HeaderMap, body: Body) -> Result<(Bytes, Option<OwnedSemaphorePermit>)> {
         if body.is_end_stream() {
             return Ok((Bytes::new(), None));

@@ -1,0 +1,129 @@
+//! One request and its answer over HTTP. hyper's buffers live no longer than that: a connection that is kept open
+//! between two requests takes as little as one that has never spoken.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderMap, Version, header};
+use axum::response::Response;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::Service;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use super::patient::Patient;
+
+/// Bytes that are read ahead of a body, and that an answer may be ahead of its peer.
+const AHEAD: usize = 16 << 10;
+
+/// What is left of a connection.
+#[derive(Debug)]
+pub(super) enum After {
+    /// Another request may come; some of it may have come already.
+    Kept(TcpStream, Vec<u8>),
+    Done(TcpStream),
+}
+
+/// Answers the request that begins with `head`, and those that came together with it. Once `stop` is cancelled, no more
+/// than that; the connection is then done.
+pub(super) async fn exchange(
+    stream: TcpStream,
+    head: Vec<u8>,
+    router: Router,
+    timeout: Duration,
+    stop: &CancellationToken,
+) -> After {
+    let progress = Arc::new(Progress::default());
+    let (router, seen) = (TowerToHyperService::new(router), Arc::clone(&progress));
+    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        let progress = Arc::clone(&seen);
+        let kept = progress.begin(&request);
+        let answer = router.call(request.map(Body::new));
+        // boxed, so that the connection can be polled by reference
+        Box::pin(async move {
+            let answer = answer.await?;
+            progress.end(kept, &answer);
+            Ok(answer)
+        }) as Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>
+    });
+    let mut connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(timeout)
+        .max_buf_size(head.len().max(AHEAD))
+        .serve_connection(TokioIo::new(Patient::new(stream, head.into(), timeout)), service);
+    let (mut ending, mut stopped) = (false, false);
+    let ended = loop {
+        let answered = poll_fn(|context| {
+            let mut ended = connection.poll_without_shutdown(context);
+            if ended.is_pending() && !ending && progress.is_over() {
+                // the answer says that the connection stays, and it does; it is hyper that takes no more requests
+                ending = true;
+                Pin::new(&mut connection).graceful_shutdown();
+                ended = connection.poll_without_shutdown(context);
+            }
+            ended
+        });
+        tokio::select! {
+            ended = answered => break ended,
+            () = stop.cancelled(), if !stopped => {
+                (ending, stopped) = (true, true);
+                Pin::new(&mut connection).graceful_shutdown();
+            }
+        }
+    };
+    let kept = ended.is_ok() && progress.is_kept() && !stopped;
+    if let Err(error) = ended {
+        debug!(error = &error as &dyn std::error::Error, "a connection to the API ended");
+    }
+    let parts = connection.into_parts();
+    let (stream, unread) = parts.io.into_inner().into_parts();
+    if kept { After::Kept(stream, [parts.read_buf, unread].concat()) } else { After::Done(stream) }
+}
+
+/// What has become of the requests.
+#[derive(Debug, Default)]
+struct Progress {
+    begun: AtomicUsize,
+    answered: AtomicUsize,
+    kept: AtomicBool,
+}
+
+impl Progress {
+    /// Whether the client permits that the connection stays.
+    fn begin(&self, request: &Request<Incoming>) -> bool {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        request.version() == Version::HTTP_11 && !closes(request.headers())
+    }
+
+    fn end(&self, permitted: bool, answer: &Response) {
+        self.kept.store(permitted && !closes(answer.headers()), Ordering::Relaxed);
+        self.answered.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// All that has begun is answered, which is the moment to end: hyper has the head of the last answer.
+    fn is_over(&self) -> bool {
+        let answered = self.answered.load(Ordering::Relaxed);
+        answered > 0 && answered == self.begun.load(Ordering::Relaxed)
+    }
+
+    fn is_kept(&self) -> bool {
+        self.is_over() && self.kept.load(Ordering::Relaxed)
+    }
+}
+
+/// RFC 9112, section 9.6.
+fn closes(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|option| option.trim().eq_ignore_ascii_case("close"))
+}
