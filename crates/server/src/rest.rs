@@ -33,6 +33,7 @@ mod rule_values;
 mod security_group_rules;
 mod security_groups;
 mod service_types;
+mod shown;
 mod subnets;
 mod table;
 mod tags;

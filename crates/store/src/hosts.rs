@@ -146,6 +146,10 @@ impl Stored for Host {
         query.build().fetch_all(db).await?.iter().map(read).collect()
     }
 
+    fn id(&self) -> Uuid {
+        self.id
+    }
+
     fn missing(id: Uuid) -> Error {
         Error::AgentNotFound(id)
     }

@@ -75,6 +75,10 @@ impl Stored for Network {
         query.build().fetch_all(db).await?.iter().map(read).collect()
     }
 
+    fn id(&self) -> Uuid {
+        self.id.0
+    }
+
     fn missing(id: Uuid) -> Error {
         Error::NetworkNotFound(NetworkId(id))
     }

@@ -140,6 +140,10 @@ impl Stored for Port {
         query.build().fetch_all(db).await?.iter().map(read).collect()
     }
 
+    fn id(&self) -> Uuid {
+        self.id.0
+    }
+
     fn missing(id: Uuid) -> Error {
         Error::PortNotFound(PortId(id))
     }

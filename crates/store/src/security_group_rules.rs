@@ -97,6 +97,10 @@ impl Stored for SecurityGroupRule {
         query.build().fetch_all(db).await?.iter().map(read).collect()
     }
 
+    fn id(&self) -> Uuid {
+        self.id
+    }
+
     fn missing(id: Uuid) -> Error {
         Error::SecurityGroupRuleNotFound(id)
     }

@@ -174,6 +174,10 @@ impl Stored for SecurityGroup {
         query.build().fetch_all(db).await?.iter().map(read).collect()
     }
 
+    fn id(&self) -> Uuid {
+        self.id
+    }
+
     fn missing(id: Uuid) -> Error {
         Error::SecurityGroupNotFound(id)
     }

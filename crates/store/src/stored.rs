@@ -23,6 +23,8 @@ pub trait Stored: Sized + Send + 'static {
     /// Those that match, in the filter's order. One statement, so that an object is never seen with the parts of another commit.
     fn select(db: &mut Connection, filter: &Filter) -> impl Future<Output = Result<Vec<Self>>> + Send;
 
+    fn id(&self) -> Uuid;
+
     /// The error when there is none of this id.
     fn missing(id: Uuid) -> Error;
 

@@ -106,6 +106,10 @@ impl Stored for Subnet {
         query.build().fetch_all(db).await?.iter().map(read).collect()
     }
 
+    fn id(&self) -> Uuid {
+        self.id.0
+    }
+
     fn missing(id: Uuid) -> Error {
         Error::SubnetNotFound(SubnetId(id))
     }

@@ -204,9 +204,10 @@ async fn requests_that_come_together_are_answered_in_their_order() {
     assert!(!answers.to_lowercase().contains("connection: close"), "{answers}");
 }
 
-#[tokio::test]
-async fn who_does_not_read_costs_others_nothing() {
-    let server = Server::start(&[]).await;
+const LIST: &str = "GET /v2.0/ports HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+
+/// Makes ports until their list is longer than what lies on its way; the list.
+async fn a_long_list(server: &Server) -> Vec<u8> {
     let network = server.json(&with_body(br#"{"network": {"provider:network_type": "vxlan"}}"#)).await;
     let id = network["network"]["id"].as_str().unwrap();
     let port = format!(r#"{{"network_id": "{id}", "description": "{}"}}"#, "x".repeat(255));
@@ -214,27 +215,51 @@ async fn who_does_not_read_costs_others_nothing() {
         let body = format!(r#"{{"ports": [{}]}}"#, vec![port.as_str(); 500].join(","));
         assert_eq!(status(&server.ask(&post_ports(&body)).await), 201);
     }
-    let list = "GET /v2.0/ports HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-    let whole = server.ask(list).await;
+    let whole = server.ask(LIST).await;
     assert!(whole.len() > 1 << 20, "a list of {} bytes", whole.len());
+    whole
+}
 
-    let mut deaf = Vec::new();
+/// Asks for the list and takes next to nothing of it.
+async fn deaf(server: &Server) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut stream = socket.connect(server.address).await.unwrap();
+    stream.write_all(LIST.as_bytes()).await.unwrap();
+    stream
+}
+
+#[tokio::test]
+async fn who_does_not_read_keeps_nobody_from_the_database() {
+    // far more patient than this test
+    let server = Server::start_with(Duration::from_mins(10), &[]).await;
+    let whole = a_long_list(&server).await;
+    let mut waiting = Vec::new();
+    for _ in 0..20 {
+        waiting.push(deaf(&server).await);
+        server.answers().await;
+    }
+    assert_eq!(server.ask(LIST).await.len(), whole.len());
+    server.stays_small();
+}
+
+#[tokio::test]
+async fn who_does_not_read_costs_others_nothing() {
+    let server = Server::start(&[]).await;
+    let whole = a_long_list(&server).await;
+    let mut waiting = Vec::new();
     for _ in 0..100 {
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.set_recv_buffer_size(4096).unwrap();
-        let mut stream = socket.connect(server.address).await.unwrap();
-        stream.write_all(list.as_bytes()).await.unwrap();
-        deaf.push(stream);
+        waiting.push(deaf(&server).await);
         server.answers().await;
     }
     // once they are given up, whole lists are given again
     let begin = Instant::now();
-    while server.ask(list).await.len() != whole.len() {
+    while server.ask(LIST).await.len() != whole.len() {
         assert!(begin.elapsed() < PATIENCE, "the deaf still hold what all share");
         server.answers().await;
     }
     server.stays_small();
-    drop(deaf);
+    drop(waiting);
 }
 
 #[tokio::test]

@@ -3,10 +3,11 @@
 
 use std::net::IpAddr;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::error::{ApiError, Result};
 use super::kind::shown;
+use super::shown::Name;
 
 /// Characters of a whole name, without the dot at its end.
 const NAME_MAX: usize = 255;
@@ -63,12 +64,15 @@ pub(super) fn check_domain(name: &str, domain: &str) -> Result<()> {
 }
 
 /// `dns_assignment`: a port without a name is called after each of its addresses.
-pub(super) fn assignment(name: &str, domain: &str, ips: impl Iterator<Item = IpAddr>) -> Value {
-    let call = |ip: IpAddr| {
-        let hostname =
-            if name.is_empty() { format!("host-{}", ip.to_string().replace(['.', ':'], "-")) } else { name.to_owned() };
+pub(super) fn assignment(name: &str, domain: &str, ips: impl Iterator<Item = IpAddr>) -> Vec<Name> {
+    let call = |ip_address: IpAddr| {
+        let hostname = if name.is_empty() {
+            format!("host-{}", ip_address.to_string().replace(['.', ':'], "-"))
+        } else {
+            name.to_owned()
+        };
         let fqdn = if hostname.ends_with('.') { hostname.clone() } else { format!("{hostname}{}", above(domain)) };
-        json!({"ip_address": ip, "hostname": hostname, "fqdn": fqdn})
+        Name { ip_address, hostname, fqdn }
     };
     ips.map(call).collect()
 }

@@ -1,17 +1,17 @@
-//! A list, read and written in pieces: what is in memory grows neither with what is listed nor with how slowly a client
-//! reads. Which objects it has, and their order, is of one commit; each piece shows them as of its own.
+//! A list, read and written in parts: what is in memory grows neither with what is listed nor with how slowly a client
+//! reads. Which objects it has, and their order, is of one commit; each part shows them as of its own.
 
-use std::collections::{HashMap, VecDeque};
-use std::io;
+use std::collections::HashMap;
 use std::marker::PhantomData;
+use std::sync::Arc;
+use std::{io, iter};
 
 use axum::body::{Body, Bytes};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use futures::future;
-use futures::stream::{self, StreamExt as _};
+use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 use serde_json::{Value, json};
-use store::{Column, Direction, Filter};
+use store::{Column, Direction, Filter, Stored as _};
 use uuid::Uuid;
 
 use super::RestState;
@@ -20,15 +20,13 @@ use super::error::Result;
 use super::policy;
 use super::query::{Links, Listing, project};
 use super::resource::{Resource, show_all};
-use super::table::Object;
 
-/// Objects in one piece.
-const PIECE: usize = 200;
+/// Objects in one part.
+const PART: usize = 50;
+/// Parts that are made at a time, while one before them is sent.
+const AHEAD: usize = 2;
 /// Bytes after which a page ends, whatever its limit.
 const PAGE_BYTES: usize = 8 << 20;
-
-/// Objects of a piece that are read at a time: while some are made into text, the next are read.
-const PART: usize = 50;
 
 /// Answers a list.
 pub(crate) async fn answer<R: Resource>(
@@ -45,63 +43,52 @@ pub(crate) async fn answer<R: Resource>(
     if listing.is_exact(&R::TABLE, &context) {
         filter.limit = listing.limit;
     }
-    let ids = state.store.ids::<R::Stored>(&filter).await?.into();
-    let pieces = Pieces::<R> { state, context, listing, ids, progress: Progress::Begin, _of: PhantomData };
-    match pieces.listing.limit {
-        Some(limit) => pieces.page(limit, &links).await,
-        None => pieces.all().await,
+    let ids = state.store.ids::<R::Stored>(&filter).await?;
+    let list = Arc::new(List::<R> { state, context, listing, _of: PhantomData });
+    match list.listing.limit {
+        Some(limit) => list.page(ids, limit, &links).await,
+        None => list.all(ids).await,
     }
 }
 
-/// Bytes of an object, as most ports are.
-const EXPECTED: usize = 1024;
-
-/// What is still to be written.
-struct Pieces<R> {
+/// What is asked for.
+struct List<R> {
     state: RestState,
     context: Context,
     listing: Listing,
-    ids: VecDeque<Uuid>,
-    progress: Progress,
     _of: PhantomData<fn() -> R>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Progress {
-    Begin,
-    /// An object has been written.
-    Within,
-    End,
 }
 
 /// An object, ready to be sent.
 struct Item {
-    id: String,
+    id: Uuid,
     json: Vec<u8>,
 }
 
-impl<R: Resource> Pieces<R> {
-    async fn page(mut self, limit: usize, links: &Links) -> Result<Response> {
-        let mut items = Vec::new();
-        let mut bytes = 0;
-        while items.len() < limit && bytes < PAGE_BYTES && !self.ids.is_empty() {
-            let more = self.next().await?;
-            bytes += more.iter().map(|item| item.json.len()).sum::<usize>();
-            items.extend(more);
+impl<R: Resource> List<R> {
+    async fn page(self: Arc<Self>, ids: Vec<Uuid>, limit: usize, links: &Links) -> Result<Response> {
+        let reverse = self.listing.reverse;
+        let (mut parts, mut ended) = (Box::pin(self.parts(ids)), false);
+        let (mut items, mut bytes) = (Vec::new(), 0);
+        while items.len() < limit && bytes < PAGE_BYTES && !ended {
+            let part = parts.try_next().await?;
+            ended = part.is_none();
+            let part = part.unwrap_or_default();
+            bytes += part.iter().map(|item: &Item| item.json.len()).sum::<usize>();
+            items.extend(part);
         }
+        // as Neutron: a full page may be followed, and preceded, by an empty one
+        let full = items.len() >= limit || !ended;
         items.truncate(limit);
-        if self.listing.reverse {
+        if reverse {
             items.reverse();
         }
-        let (first, last) = (items.first().map(|item| item.id.as_str()), items.last().map(|item| item.id.as_str()));
-        // as Neutron: a full page may be followed, and preceded, by an empty one
-        let full = items.len() >= limit || !self.ids.is_empty();
         let mut around: Vec<Value> = Vec::new();
-        if full || self.listing.reverse {
-            around.push(json!({"rel": "next", "href": links.next(last)}));
+        if full || reverse {
+            around.push(json!({"rel": "next", "href": links.next(items.last().map(|item| item.id))}));
         }
-        if full || !self.listing.reverse {
-            around.push(json!({"rel": "previous", "href": links.previous(first)}));
+        if full || !reverse {
+            around.push(json!({"rel": "previous", "href": links.previous(items.first().map(|item| item.id))}));
         }
         let mut text = opening::<R>();
         text.extend(join(items, false));
@@ -109,83 +96,73 @@ impl<R: Resource> Pieces<R> {
         Ok(as_json(text))
     }
 
-    /// A list of one piece is sent whole; of a longer one, the rest is read as the client takes it.
-    async fn all(mut self) -> Result<Response> {
-        let first = self.text().await?;
-        if self.progress == Progress::End {
-            return Ok(as_json(first));
+    /// A list of one part is sent whole; of a longer one, the rest is read as the client takes it.
+    async fn all(self: Arc<Self>, ids: Vec<Uuid>) -> Result<Response> {
+        let one = ids.len() <= PART;
+        let mut any = false;
+        let mut texts = Box::pin(self.parts(ids).map_ok(move |items| {
+            let text = join(items, any);
+            any |= !text.is_empty();
+            text
+        }));
+        let mut text = opening::<R>();
+        text.extend(texts.try_next().await?.unwrap_or_default());
+        if one {
+            text.extend(CLOSING);
+            return Ok(as_json(text));
         }
-        let rest = stream::try_unfold(self, |mut pieces| async move {
-            if pieces.progress == Progress::End {
-                return Ok(None);
-            }
-            // the status has gone out: all that is left is to cut the answer short
-            let text = pieces.text().await.map_err(|error| io::Error::other(format!("{error:?}")))?;
-            Ok(Some((Bytes::from(text), pieces)))
+        // the status has gone out: all that is left is to cut the answer short
+        let rest = texts.map_ok(Bytes::from).map_err(|error| io::Error::other(format!("{error:?}")));
+        let [first, last] = [Bytes::from(text), Bytes::from(CLOSING)].map(|text| stream::iter([Ok(text)]));
+        Ok(as_json(Body::from_stream(first.chain(rest).chain(last))))
+    }
+
+    /// Each part is read and shown by a task of its own: while a client does not read, nothing waits in the midst of it with
+    /// one of the database's few connections.
+    fn parts(self: Arc<Self>, ids: Vec<Uuid>) -> impl Stream<Item = Result<Vec<Item>>> + Send + 'static {
+        let mut rest = ids.into_iter();
+        let parts =
+            iter::from_fn(move || Some(rest.by_ref().take(PART).collect()).filter(|part: &Vec<_>| !part.is_empty()));
+        let tasks = stream::iter(parts).map(move |part| {
+            let task = tokio::spawn(Arc::clone(&self).part(part));
+            async move { task.await.map_err(|_| store::Error::Closed)? }
         });
-        let first = stream::iter([Ok::<_, io::Error>(Bytes::from(first))]);
-        Ok(as_json(Body::from_stream(first.chain(rest))))
+        tasks.buffered(AHEAD)
     }
 
-    /// The next part of the whole list's text.
-    async fn text(&mut self) -> Result<Vec<u8>> {
-        let mut text = if self.progress == Progress::Begin { opening::<R>() } else { Vec::new() };
-        let items = self.next().await?;
-        let any = !items.is_empty();
-        text.extend(join(items, self.progress == Progress::Within));
-        if self.ids.is_empty() {
-            text.extend(b"]}");
-            self.progress = Progress::End;
-        } else if any {
-            self.progress = Progress::Within;
-        }
-        Ok(text)
-    }
-
-    async fn next(&mut self) -> Result<Vec<Item>> {
-        let piece: Vec<Uuid> = self.ids.drain(..PIECE.min(self.ids.len())).collect();
-        let mut items = Vec::with_capacity(piece.len());
-        let mut found = Vec::new();
-        for part in piece.chunks(PART) {
-            // the first is begun first, and goes on in the database's thread
-            let (next, shown) = future::join(self.read(part), self.show(found)).await;
-            items.extend(shown?);
-            found = next?;
-        }
-        items.extend(self.show(found).await?);
-        let order: HashMap<String, usize> = piece.iter().map(Uuid::to_string).zip(0..).collect();
-        items.sort_by_key(|item| order.get(&item.id).copied());
-        Ok(items)
-    }
-
-    /// In the order in which they lie in the database, which costs nothing.
-    async fn read(&self, part: &[Uuid]) -> Result<Vec<R::Stored>> {
-        let ids = part.iter().map(Uuid::to_string).collect();
+    async fn part(self: Arc<Self>, ids: Vec<Uuid>) -> Result<Vec<Item>> {
+        // in the order in which they lie in the database, which costs nothing
         let filter = Filter {
-            conditions: vec![(Column::Id, ids)],
+            conditions: vec![(Column::Id, ids.iter().map(Uuid::to_string).collect())],
             order: vec![(Column::Id, Direction::Ascending)],
             ..Filter::default()
         };
-        Ok(self.state.store.list(&filter).await?)
+        let mut found = self.state.store.list::<R::Stored>(&filter).await?;
+        let order: HashMap<Uuid, usize> = ids.into_iter().zip(0..).collect();
+        found.sort_by_key(|stored| order.get(&stored.id()).copied());
+        self.show(found).await
     }
 
     async fn show(&self, found: Vec<R::Stored>) -> Result<Vec<Item>> {
+        let ids: Vec<Uuid> = found.iter().map(R::Stored::id).collect();
+        if self.context.is_admin && self.listing.takes_all_as_they_are() {
+            let texts = R::texts(&self.state, found).await?;
+            return Ok(ids.into_iter().zip(texts).map(|(id, json)| Item { id, json }).collect());
+        }
         let shown = show_all::<R>(&self.state, &self.context, found).await?;
-        let wanted =
-            shown.into_iter().filter(|object| policy::may_see(&self.context, object) && self.listing.holds(object));
-        wanted.map(|object| Item::new(object, &self.listing.fields)).collect()
+        let wanted = ids
+            .into_iter()
+            .zip(shown)
+            .filter(|(_, object)| policy::may_see(&self.context, object) && self.listing.holds(object));
+        let item = |(id, object)| {
+            let json = serde_json::to_vec(&project(object, &self.listing.fields));
+            Ok(Item { id, json: json.map_err(|error| store::Error::Corrupt(error.to_string()))? })
+        };
+        wanted.map(item).collect()
     }
 }
 
-impl Item {
-    fn new(object: Object, fields: &[String]) -> Result<Item> {
-        let id = object.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let mut json = Vec::with_capacity(EXPECTED);
-        let written = serde_json::to_writer(&mut json, &project(object, fields));
-        written.map_err(|error| store::Error::Corrupt(error.to_string()))?;
-        Ok(Item { id, json })
-    }
-}
+const CLOSING: &[u8] = b"]}";
 
 fn opening<R: Resource>() -> Vec<u8> {
     format!("{{\"{}\": [", R::TABLE.plural).into_bytes()

@@ -1,10 +1,10 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use model::{HostName, Mac, NetworkId, PortId, SubnetId};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use store::{Column, Counted, FixedIpChoice, NewPort, Port, PortUpdate, Write};
+use store::{Column, Counted, FixedIpChoice, NewPort, Port, PortUpdate, SecurityGroup, VifType, Write};
 use uuid::Uuid;
 
 use super::RestState;
@@ -13,7 +13,8 @@ use super::error::{ApiError, Result};
 use super::kind::{Key, Kind};
 use super::networks::{self, Access};
 use super::port_values::merge_dhcp_options;
-use super::resource::{Refused, Resource, nullable, show_common, take_project, typed};
+use super::resource::{Refused, Resource, nullable, take_project, typed};
+use super::shown::{Address, Own, Shown, common as shown_common};
 use super::table::{Attribute, Default, Null, Object, Post, Reserved, Table, common};
 use super::vif::{VNIC_TYPES, can_bind, datapaths, vif_details};
 use super::{dns, policy};
@@ -138,10 +139,11 @@ impl Resource for Ports {
     }
 
     async fn show(state: &RestState, ports: Vec<Port>) -> Result<Vec<Object>> {
-        let bound = ports.iter().filter(|port| port.is_bound());
-        let hosts: Vec<HostName> = bound.filter_map(|port| Some(port.binding.as_ref()?.host.clone())).collect();
-        let datapaths = datapaths(state, &hosts).await?;
-        Ok(ports.into_iter().map(|port| show(port, &datapaths, &state.settings.dns_domain)).collect())
+        show(state, ports, |port| port.object()).await
+    }
+
+    async fn texts(state: &RestState, ports: Vec<Port>) -> Result<Vec<Vec<u8>>> {
+        show(state, ports, |port| port.text(&Ports::TABLE)).await
     }
 }
 
@@ -263,42 +265,51 @@ fn is_secured(port: &Port) -> bool {
     port.attributes.get("port_security_enabled").and_then(Value::as_bool).unwrap_or(true)
 }
 
-fn show(port: Port, datapaths: &HashMap<HostName, Value>, dns_domain: &str) -> Object {
-    let binding = port.binding.as_ref();
-    let vif_type = binding.map_or("unbound", |binding| binding.vif_type.as_str());
-    let host = binding.map_or("", |binding| binding.host.as_str());
-    let mut details =
-        vif_details(binding.map(|binding| binding.vif_type), binding.and_then(|binding| datapaths.get(&binding.host)));
-    if port.is_bound() {
+async fn show<T>(state: &RestState, ports: Vec<Port>, form: impl Fn(Shown<'_>) -> Result<T>) -> Result<Vec<T>> {
+    let details = details(state, &ports).await?;
+    let form = |mut port: Port| {
+        complete_pairs(&mut port.attributes, port.mac);
+        form(shown(&port, &details, &state.settings.dns_domain))
+    };
+    ports.into_iter().map(form).collect()
+}
+
+/// `binding:vif_details` of what is bound on each host.
+async fn details(state: &RestState, ports: &[Port]) -> Result<HashMap<HostName, Value>> {
+    let bound = ports.iter().filter(|port| port.is_bound()).filter_map(|port| port.binding.as_ref());
+    let hosts: Vec<HostName> = bound.map(|binding| binding.host.clone()).collect::<HashSet<_>>().into_iter().collect();
+    let datapaths = datapaths(state, &hosts).await?;
+    let details = hosts.into_iter().map(|host| {
+        let mut details = vif_details(Some(VifType::Ovs), datapaths.get(&host));
         details["bound_drivers"] = json!({"0": "openvswitch"});
-    }
-    let fixed_ips: Vec<Value> = port
-        .fixed_ips
-        .iter()
-        .map(|fixed_ip| json!({"subnet_id": fixed_ip.subnet_id, "ip_address": fixed_ip.ip}))
-        .collect();
+        (host, details)
+    });
+    Ok(details.collect())
+}
+
+fn shown<'a>(port: &'a Port, details: &'a HashMap<HostName, Value>, dns_domain: &str) -> Shown<'a> {
+    let binding = port.binding.as_ref();
+    let vif_details = binding.filter(|_| port.is_bound()).and_then(|binding| details.get(&binding.host));
+    let address = |fixed_ip: &store::FixedIp| Address { subnet_id: fixed_ip.subnet_id.0, ip_address: fixed_ip.ip };
     let dns_name = port.attributes.get("dns_name").and_then(Value::as_str).unwrap_or_default();
-    let dns_assignment = dns::assignment(dns_name, dns_domain, port.fixed_ips.iter().map(|fixed_ip| fixed_ip.ip));
-    let own = [
-        ("id", json!(port.id)),
-        ("name", port.name.into()),
-        ("network_id", json!(port.network_id)),
-        ("mac_address", json!(port.mac)),
-        ("admin_state_up", port.admin_state_up.into()),
-        ("status", json!(port.status)),
-        ("device_id", port.device_id.into()),
-        ("device_owner", port.device_owner.into()),
-        ("fixed_ips", fixed_ips.into()),
-        ("dns_assignment", dns_assignment),
-        ("binding:host_id", host.into()),
-        ("binding:vif_type", vif_type.into()),
-        ("binding:vif_details", details),
+    let names = dns::assignment(dns_name, dns_domain, port.fixed_ips.iter().map(|fixed_ip| fixed_ip.ip));
+    let mut own = vec![
+        ("id", Own::Id(port.id.0)),
+        ("name", Own::Text(&port.name)),
+        ("network_id", Own::Id(port.network_id.0)),
+        ("mac_address", Own::Mac(port.mac)),
+        ("admin_state_up", Own::Flag(port.admin_state_up)),
+        ("status", Own::Status(port.status)),
+        ("device_id", Own::Text(&port.device_id)),
+        ("device_owner", Own::Text(&port.device_owner)),
+        ("fixed_ips", Own::Addresses(port.fixed_ips.iter().map(address).collect())),
+        ("dns_assignment", Own::Names(names)),
+        ("binding:host_id", Own::Text(binding.map_or("", |binding| binding.host.as_str()))),
+        ("binding:vif_type", Own::Text(binding.map_or("unbound", |binding| binding.vif_type.as_str()))),
+        ("binding:vif_details", vif_details.map_or(Own::Nothing {}, Own::Json)),
     ];
-    let mut object = port.attributes;
-    complete_pairs(&mut object, port.mac);
-    object.extend(own.map(|(name, value)| (name.to_owned(), value)));
-    show_common(&mut object, &port.project_id, port.stamp);
-    object
+    own.extend(shown_common(&port.project_id, port.stamp));
+    Shown { own, kept: &port.attributes }
 }
 
 /// An address pair without a MAC means the port's own.

@@ -115,6 +115,11 @@ impl Listing {
             && self.conditions.iter().all(|condition| condition.indexed(table).is_some())
     }
 
+    /// Whether each object that the store finds is shown, and all of it.
+    pub(crate) fn takes_all_as_they_are(&self) -> bool {
+        self.conditions.is_empty() && self.tags.is_empty() && self.fields.is_empty()
+    }
+
     /// The one project whose objects are asked for.
     pub(crate) fn project(&self) -> Option<&str> {
         let names = ["project_id", "tenant_id"];
@@ -159,12 +164,12 @@ impl Links {
         Links { address: address.to_owned(), kept }
     }
 
-    pub(crate) fn next(&self, last: Option<&str>) -> String {
+    pub(crate) fn next(&self, last: Option<Uuid>) -> String {
         let marker = last.map(|last| format!("&marker={last}")).unwrap_or_default();
         format!("{}?{}{marker}", self.address, self.kept)
     }
 
-    pub(crate) fn previous(&self, first: Option<&str>) -> String {
+    pub(crate) fn previous(&self, first: Option<Uuid>) -> String {
         format!("{}&page_reverse=True", self.next(first))
     }
 }

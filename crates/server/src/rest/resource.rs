@@ -59,6 +59,15 @@ pub(crate) trait Resource: 'static {
 
     /// Each as the API shows it; attributes left out have their defaults.
     fn show(state: &RestState, stored: Vec<Self::Stored>) -> impl Future<Output = Result<Vec<Object>>> + Send;
+
+    /// As [`Resource::show`], all attributes of each as JSON. Where lists are long it is worth its own way.
+    fn texts(state: &RestState, stored: Vec<Self::Stored>) -> impl Future<Output = Result<Vec<Vec<u8>>>> + Send {
+        async {
+            let shown = Self::show(state, stored).await?.into_iter();
+            let texts = shown.map(|object| serde_json::to_vec(&Self::TABLE.complete(object)));
+            Ok(texts.collect::<serde_json::Result<_>>().map_err(|error| store::Error::Corrupt(error.to_string()))?)
+        }
+    }
 }
 
 /// Statuses, beside those that every such request may be refused with.

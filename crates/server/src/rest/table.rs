@@ -129,6 +129,15 @@ impl Attribute {
         Attribute { reserved, ..self }
     }
 
+    /// What an object shows that was stored without it.
+    pub(crate) fn missing(&self) -> Value {
+        let default = match self.post {
+            Post::Default(default) => default.value(),
+            Post::Never | Post::Required => None,
+        };
+        default.unwrap_or(Value::Null)
+    }
+
     /// `None`: as if nothing was said.
     fn parse(&self, value: &Value) -> Result<Option<Value>> {
         match (self.null, self.post) {
@@ -230,11 +239,7 @@ impl Table {
     pub(crate) fn complete(&self, mut object: Object) -> Object {
         for attribute in self.attributes {
             if !object.contains_key(attribute.name) {
-                let default = match attribute.post {
-                    Post::Default(default) => default.value(),
-                    Post::Never | Post::Required => None,
-                };
-                object.insert(attribute.name.to_owned(), default.unwrap_or(Value::Null));
+                object.insert(attribute.name.to_owned(), attribute.missing());
             }
         }
         object
