@@ -50,7 +50,13 @@ impl Resource for Agents {
         Err(ApiError::bad_request("Agents are made by their hosts: start one and it registers"))
     }
 
-    async fn update(write: &mut Write<'_>, _state: &RestState, host: Host, changes: Object) -> Result<Host> {
+    async fn update(
+        write: &mut Write<'_>,
+        _state: &RestState,
+        _context: &Context,
+        host: Host,
+        changes: Object,
+    ) -> Result<Host> {
         let admin_state_up = changes.get("admin_state_up").and_then(Value::as_bool);
         let description = changes.get("description").map(|text| text.as_str().map(str::to_owned));
         Ok(host.update(write, HostUpdate { admin_state_up, description }).await?)

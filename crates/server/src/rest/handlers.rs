@@ -145,7 +145,7 @@ async fn update<R: Resource>(
     let changed = state.store.write(move |write| {
         Box::pin(async move {
             let before = own::<R>(write, &caller, id, revision).await?;
-            R::update(write, &shared, before, changes).await
+            R::update(write, &shared, &caller, before, changes).await
         })
     });
     let changed = changed.await?;

@@ -80,7 +80,13 @@ impl Resource for Networks {
         Ok(made)
     }
 
-    async fn update(write: &mut Write<'_>, state: &RestState, network: Network, changes: Object) -> Result<Network> {
+    async fn update(
+        write: &mut Write<'_>,
+        state: &RestState,
+        _context: &Context,
+        network: Network,
+        changes: Object,
+    ) -> Result<Network> {
         let Update { name, admin_state_up, mtu, attributes } = typed(changes)?;
         let mtu = mtu.map(|mtu| fitting_mtu(mtu, network.segment.tunnel_type, &state.settings)).transpose()?;
         let update = NetworkUpdate { name, admin_state_up, mtu, attributes };

@@ -44,16 +44,24 @@ pub(crate) fn check(table: &Table, context: &Context, verb: &str, body: &Object)
     }
 }
 
-/// What of a new port only the owner of its network may say, by the policy's name, if the body says any of it.
-pub(crate) fn reserved_to_network_owner(port: &Object) -> Option<&'static str> {
+/// What of a port (`verb`: `create` or `update`) only the owner of its network may say, by the policy's name, if the body
+/// says any of it. An update's MAC address is an administrator's alone.
+pub(crate) fn reserved_to_network_owner(verb: &str, port: &Object) -> Option<String> {
     let list = |name| port.get(name).and_then(Value::as_array).into_iter().flatten();
+    let is_update = verb == "update";
+    let of_network =
+        port.get("device_owner").and_then(Value::as_str).is_some_and(|owner| owner.starts_with("network:"));
+    // a creation has every list, an empty one where it says nothing
+    let pairs = port.contains_key("allowed_address_pairs") && is_update;
     let says = [
-        ("create_port:mac_address", port.contains_key("mac_address")),
-        ("create_port:fixed_ips:ip_address", list("fixed_ips").any(|ip| ip.get("ip_address").is_some())),
-        ("create_port:port_security_enabled", port.contains_key("port_security_enabled")),
-        ("create_port:allowed_address_pairs", list("allowed_address_pairs").next().is_some()),
+        ("device_owner", of_network),
+        ("mac_address", port.contains_key("mac_address") && !is_update),
+        ("fixed_ips", port.contains_key("fixed_ips") && is_update),
+        ("fixed_ips:ip_address", list("fixed_ips").any(|ip| ip.get("ip_address").is_some())),
+        ("port_security_enabled", port.contains_key("port_security_enabled")),
+        ("allowed_address_pairs", pairs || list("allowed_address_pairs").next().is_some()),
     ];
-    says.into_iter().find_map(|(rule, says)| says.then_some(rule))
+    says.into_iter().find_map(|(attribute, says)| says.then(|| format!("{verb}_port:{attribute}")))
 }
 
 /// Takes away what the caller may not see of an object that he may see.
@@ -154,6 +162,52 @@ mod tests {
         let refused = made::<SecurityGroupRules>(&state, member(), rule.clone()).await.map_err(|error| error.status());
         assert_eq!(refused.map(drop), Err(404));
         made::<SecurityGroupRules>(&state, Context::without_token(), rule).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_member_changes_of_his_port_what_the_network_of_others_permits() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = store::Store::open(&directory.path().join("culvert.db")).await.unwrap();
+        let state = RestState { store: store.clone(), hosts: Hosts::default(), settings: Settings::default() };
+        let owner = |of: &str| Context { project_id: of.to_owned(), is_admin: true };
+        let [own, foreign] = [owner("p1"), owner("p2")];
+        let group = made::<SecurityGroups>(&state, own, json!({"name": "own"})).await.unwrap().id;
+        let other_group = made::<SecurityGroups>(&state, foreign, json!({"name": "of p2"})).await.unwrap().id;
+        // for the port of p1: who, in the network of which project, changes what
+        for (body, in_own, in_shared, as_admin) in [
+            (json!({"name": "new", "binding:vnic_type": "normal", "device_owner": "compute:nova"}), 200, 200, 200),
+            (json!({"mac_address": "fa:16:3e:00:00:01"}), 403, 403, 200),
+            (json!({"fixed_ips": [{"ip_address": "10.0.0.9"}]}), 200, 403, 200),
+            (json!({"fixed_ips": []}), 200, 403, 200),
+            (json!({"device_owner": "network:dhcp"}), 200, 403, 200),
+            (json!({"allowed_address_pairs": []}), 200, 403, 200),
+            (json!({"security_groups": [group]}), 200, 200, 200),
+            (json!({"security_groups": [other_group]}), 404, 404, 200),
+            (json!({"security_groups": [], "port_security_enabled": false}), 200, 403, 200),
+        ] {
+            for (of, by, expected) in
+                [("p1", member(), in_own), ("p2", member(), in_shared), ("p2", Context::without_token(), as_admin)]
+            {
+                let network = made::<Networks>(&state, owner(of), json!({"shared": true})).await.unwrap().id;
+                let subnet = json!({"network_id": network, "ip_version": 4, "cidr": "10.0.0.0/24"});
+                made::<Subnets>(&state, owner(of), subnet).await.unwrap();
+                let port = made::<Ports>(&state, member(), json!({"network_id": network})).await.unwrap();
+                let changes = Ports::TABLE.parse_put(&object(&body)).unwrap();
+                let (shared, caller) = (state.clone(), by.clone());
+                let changed = state.store.write(move |write| {
+                    Box::pin(async move { Ports::update(write, &shared, &caller, port, changes).await })
+                });
+                let status = changed.await.map_or_else(|error| error.status(), |_| 200);
+                assert_eq!(status, expected, "{body} in a network of {of} by {by:?}");
+            }
+        }
+        // a creation names no groups of others either
+        let network = made::<Networks>(&state, owner("p1"), json!({})).await.unwrap().id;
+        for (group, expected) in [(group, 200), (other_group, 404)] {
+            let port = json!({"network_id": network, "security_groups": [group]});
+            let status = made::<Ports>(&state, member(), port).await.map_or_else(|error| error.status(), |_| 200);
+            assert_eq!(status, expected);
+        }
     }
 
     async fn made<R: Resource>(state: &RestState, context: Context, body: Value) -> Result<R::Stored> {

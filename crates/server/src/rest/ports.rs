@@ -95,13 +95,14 @@ impl Resource for Ports {
         let mut ports = Vec::with_capacity(objects.len());
         for object in objects {
             check_name(&object, state)?;
-            let reserved = policy::reserved_to_network_owner(&object);
+            let reserved = policy::reserved_to_network_owner("create", &object);
             let new = new(object, context)?;
             match networks::access(write, context, new.network_id).await? {
                 Access::None => return Err(store::Error::NetworkNotFound(new.network_id).into()),
-                Access::Shared => reserved.map_or(Ok(()), |rule| Err(ApiError::forbidden(rule)))?,
+                Access::Shared => reserved.map_or(Ok(()), |rule| Err(ApiError::forbidden(&rule)))?,
                 Access::Own => {}
             }
+            check_owner_of_groups(write, context, new.security_groups.as_deref()).await?;
             ports.push(new);
         }
         let ports = Port::create(write, ports, &can_bind(state)).await?;
@@ -110,8 +111,23 @@ impl Resource for Ports {
         Ok(ports)
     }
 
-    async fn update(write: &mut Write<'_>, state: &RestState, port: Port, changes: Object) -> Result<Port> {
+    async fn update(
+        write: &mut Write<'_>,
+        state: &RestState,
+        context: &Context,
+        port: Port,
+        changes: Object,
+    ) -> Result<Port> {
         check_name(&changes, state)?;
+        if changes.contains_key("mac_address") {
+            policy::admin(context, "update_port:mac_address")?;
+        }
+        let reserved = policy::reserved_to_network_owner("update", &changes);
+        if let Some(rule) = reserved
+            && networks::access(write, context, port.network_id).await? != Access::Own
+        {
+            return Err(ApiError::forbidden(&rule));
+        }
         let mut update: Update = typed(changes)?;
         if let Some(options) = update.attributes.get_mut(DHCP_OPTIONS) {
             *options = merge_dhcp_options(port.attributes.get(DHCP_OPTIONS), options);
@@ -127,6 +143,7 @@ impl Resource for Ports {
             security_groups: update.security_groups.map(Option::unwrap_or_default),
             attributes: update.attributes,
         };
+        check_owner_of_groups(write, context, update.security_groups.as_deref()).await?;
         let named = update.security_groups.is_some();
         let port = port.update(write, update, &can_bind(state)).await?;
         check_groups(&port, named)?;
@@ -231,6 +248,17 @@ fn choices(fixed_ips: Vec<FixedIp>) -> Result<Vec<FixedIpChoice>> {
 fn check_name(object: &Object, state: &RestState) -> Result<()> {
     let name = object.get("dns_name").and_then(Value::as_str).unwrap_or_default();
     if name.is_empty() { Ok(()) } else { dns::check_domain(name, &state.settings.dns_domain) }
+}
+
+/// Those of other projects are not there for who is no administrator.
+async fn check_owner_of_groups(write: &mut Write<'_>, context: &Context, groups: Option<&[Uuid]>) -> Result<()> {
+    for id in groups.into_iter().flatten().filter(|_| !context.is_admin) {
+        let group: SecurityGroup = write.get(*id).await?;
+        if !policy::owns(context, Some(&group.project_id)) {
+            return Err(store::Error::SecurityGroupNotFound(*id).into());
+        }
+    }
+    Ok(())
 }
 
 /// Address pairs are exceptions from port security.

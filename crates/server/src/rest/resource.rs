@@ -47,6 +47,7 @@ pub(crate) trait Resource: 'static {
     fn update(
         write: &mut Write<'_>,
         state: &RestState,
+        context: &Context,
         before: Self::Stored,
         changes: Object,
     ) -> impl Future<Output = Result<Self::Stored>> + Send;

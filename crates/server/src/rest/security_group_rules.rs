@@ -87,6 +87,7 @@ impl Resource for SecurityGroupRules {
     async fn update(
         _write: &mut Write<'_>,
         _state: &RestState,
+        _context: &Context,
         rule: SecurityGroupRule,
         _changes: Object,
     ) -> Result<SecurityGroupRule> {

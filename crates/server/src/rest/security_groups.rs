@@ -71,6 +71,7 @@ impl Resource for SecurityGroups {
     async fn update(
         write: &mut Write<'_>,
         _state: &RestState,
+        _context: &Context,
         group: SecurityGroup,
         changes: Object,
     ) -> Result<SecurityGroup> {

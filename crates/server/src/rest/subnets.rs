@@ -84,7 +84,13 @@ impl Resource for Subnets {
         Ok(made)
     }
 
-    async fn update(write: &mut Write<'_>, _state: &RestState, subnet: Subnet, changes: Object) -> Result<Subnet> {
+    async fn update(
+        write: &mut Write<'_>,
+        _state: &RestState,
+        _context: &Context,
+        subnet: Subnet,
+        changes: Object,
+    ) -> Result<Subnet> {
         let Update { name, gateway_ip, enable_dhcp, allocation_pools, attributes } = typed(changes)?;
         ipv6_modes::check_change(enable_dhcp, &subnet.attributes)?;
         check_routes(&subnet.cidr, &attributes)?;
