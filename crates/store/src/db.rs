@@ -35,8 +35,15 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (4, "orders", include_str!("../migrations/sqlite/0004_orders.sql")),
 ];
 const READERS: u32 = 4;
+/// How long a statement waits for another process to let go of the database, and a write for its turn.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes of what the API keeps of one object and nothing here acts on.
 const ATTRIBUTES_MAX: usize = 16 << 10;
+
+/// Short statements that one text may hold, with semicolons between them: they make one trip to the engine's thread. Only
+/// SQLite takes more than one with values bound to them, and sqlx would rather not (its issue 3108); where an engine or a
+/// version does not, this is 1, and the same writes make more trips. More would be more texts than the engine remembers.
+pub(crate) const TOGETHER: usize = 8;
 
 pub(crate) struct Pools {
     /// One connection: there is one writer.
@@ -57,7 +64,7 @@ pub(crate) async fn connect(path: &Path) -> Result<Pools> {
         .pragma("wal_autocheckpoint", "4000")
         // rows that wait to be taken: who is woken for each one costs more than the rows
         .row_buffer_size(256)
-        .busy_timeout(Duration::from_secs(10));
+        .busy_timeout(PATIENCE);
     // not tested before use: a file does not hang up, and the test is one more trip to the connection's thread
     let pool = || SqlitePoolOptions::new().test_before_acquire(false);
     let writer = pool().max_connections(1).connect_with(options.clone()).await?;
@@ -72,6 +79,22 @@ async fn migrate(pool: &Pool) -> Result<()> {
     });
     Ok(Migrator::with_migrations(migrations.collect()).run(pool).await?)
 }
+
+/// Whether the engine could not get at its file.
+pub(crate) fn is_unavailable(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(error) => {
+            // the low byte of an extended result code is the primary one (https://www.sqlite.org/rescode.html)
+            let code = error.code().and_then(|code| code.parse::<u32>().ok()).unwrap_or_default() & 0xff;
+            UNAVAILABLE.contains(&code)
+        }
+        _ => false,
+    }
+}
+
+/// SQLITE_PERM, SQLITE_BUSY, SQLITE_LOCKED, SQLITE_READONLY, SQLITE_IOERR, SQLITE_FULL, SQLITE_CANTOPEN.
+const UNAVAILABLE: [u32; 7] = [3, 5, 6, 8, 10, 13, 14];
 
 /// What the engine itself can say of the health of a database.
 pub(crate) async fn check_integrity(db: &mut Connection) -> Result<()> {

@@ -4,6 +4,7 @@ use ipnet::IpNet;
 use model::{HostName, Mac, NetworkId, PortId, Segment, SubnetId, TunnelType};
 use uuid::Uuid;
 
+use crate::db;
 use crate::quotas::Counted;
 
 /// Why the store did not do what it was asked. Nothing is half-written in any case.
@@ -98,8 +99,22 @@ pub enum Error {
     Migration(#[from] sqlx::migrate::MigrateError),
     #[error("the database holds something that this program did not write ({0}): restore it from a backup")]
     Corrupt(String),
+    #[error("no turn to write came in time: another process may hold the database")]
+    Busy,
     #[error("the store is closing: try again when the server is back")]
     Closed,
+}
+
+impl Error {
+    /// Whether the database could not be used at all, through no fault of the request: it is locked by another process,
+    /// its disk is full or gone. The same may succeed later.
+    pub fn is_unavailable(&self) -> bool {
+        match self {
+            Error::Busy | Error::Closed => true,
+            Error::Database(error) => db::is_unavailable(error),
+            _ => false,
+        }
+    }
 }
 
 fn list(ports: &[PortId]) -> String {

@@ -96,7 +96,8 @@ impl Store {
         F: for<'w> FnOnce(&'w mut Write<'_>) -> BoxFuture<'w, Result<T, E>> + Send,
     {
         // held to the end: one writer, and followers hear of commits in their order
-        let mut turn = self.0.turn.lock().await;
+        let turn = tokio::time::timeout(db::PATIENCE, self.0.turn.lock()).await;
+        let mut turn = turn.map_err(|_| Error::Busy)?;
         let result = self.write_in(&mut turn, body).await;
         if result.is_err() {
             // the pool looks whether it still works

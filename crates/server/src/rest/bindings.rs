@@ -57,12 +57,12 @@ pub(crate) fn routes() -> Routes {
     let delete_one = Operation::delete(one, "delete_binding", "Forget a binding, or unbind the port from its host");
     let activate_one = Operation::put(activated, "activate_binding", "Put a prepared binding in force");
     resource::schemas(Routes::default(), &TABLE)
-        .add(list_all.gives(listed).refused(&[400, 404]), list)
-        .add(show_one.gives(wrapped.clone()).refused(&[400, 404]), show)
+        .add(list_all.gives(listed).refused(&[400, 404, 503]), list)
+        .add(show_one.gives(wrapped.clone()).refused(&[400, 404, 503]), show)
         .add(create_one.takes(new).gives(wrapped.clone()).refused(&[404, 409, 500]), create)
         .add(update_one.takes(changes).gives(wrapped).refused(&[404, 500]), update)
-        .add(delete_one.refused(&[400, 404]), delete)
-        .add(activate_one.gives(binding).refused(&[400, 404, 409, 500]), activate)
+        .add(delete_one.refused(&[400, 404, 503]), delete)
+        .add(activate_one.gives(binding).refused(&[400, 404, 409, 500, 503]), activate)
 }
 
 async fn list(

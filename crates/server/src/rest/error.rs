@@ -243,7 +243,17 @@ impl From<store::Error> for ApiError {
             Error::SubnetOfOtherNetwork { network, subnet } => ApiError::invalid(format!(
                 "Failed to create port on network {network}, because fixed_ips included invalid subnet {subnet}"
             )),
+            error if error.is_unavailable() => {
+                tracing::error!(error = error as &dyn std::error::Error, "a request failed for want of the database");
+                ApiError::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "HTTPServiceUnavailable",
+                    "The database cannot be used now, and nothing was written: try again. The server's log says why; look \
+                     for a full disk, for permissions, and for another process that holds the database.",
+                )
+            }
             Error::EndpointInUse { .. }
+            | Error::Busy
             | Error::Database(_)
             | Error::Migration(_)
             | Error::Corrupt(_)

@@ -91,7 +91,7 @@ fn meaning(status: u16) -> &'static str {
         413 => "The body is too large",
         415 => "The body is not JSON",
         500 => "The host cannot bind the port",
-        503 => "Too much is under way, or no tunnel key or MAC address is free",
+        503 => "Too much is under way, the database cannot be used, or no tunnel key or MAC address is free",
         _ => "",
     }
 }

@@ -46,7 +46,7 @@ pub(crate) fn routes() -> Routes {
         })
         .add(Operation::get(own, "show_quota", "Show the quota of a project").gives(quota.clone()), show)
         .add(Operation::put(own, "update_quota", "Set limits of a project").takes(change).gives(quota.clone()), update)
-        .add(Operation::delete(own, "delete_quota", "Take back the limits of a project").refused(&[404]), delete);
+        .add(Operation::delete(own, "delete_quota", "Take back the limits of a project").refused(&[404, 503]), delete);
     for (end, id) in [("", ""), (".json", "_json")] {
         let default = format!("{own}/default{end}");
         let default = Operation::get(default, format!("default_quota{id}"), "Show the server's limits");

@@ -52,10 +52,10 @@ fn all(of: Of, routes: Routes) -> Routes {
     let remove = Operation::delete(path, format!("remove_tags_of_{many}"), format!("Remove all tags of one of {many}"));
     let tag = json!({"type": "string", "maxLength": TAG_MAX});
     let tags = schema::object(&json!({"tags": {"type": "array", "items": tag, "uniqueItems": true}}));
-    let replace = replace.takes(tags.clone()).gives(tags.clone()).refused(&[404]);
+    let replace = replace.takes(tags.clone()).gives(tags.clone()).refused(&[404, 503]);
     routes
         .add(
-            show.gives(tags).refused(&[404]),
+            show.gives(tags).refused(&[404, 503]),
             async move |State(state): State<RestState>, context: Context, Path(id): Path<String>| {
                 let tags = of.tags(&state, &context, &id).await?;
                 Ok::<_, ApiError>(Json(json!({"tags": tags})))
@@ -76,7 +76,7 @@ fn all(of: Of, routes: Routes) -> Routes {
             },
         )
         .add(
-            remove.refused(&[404]),
+            remove.refused(&[404, 503]),
             async move |State(state): State<RestState>, context: Context, Path(id): Path<String>| {
                 of.change(&state, &context, &id, TagChange::Replace(Vec::new())).await?;
                 Ok::<_, ApiError>(StatusCode::NO_CONTENT)
@@ -92,7 +92,7 @@ fn one(of: Of, routes: Routes) -> Routes {
     let remove = Operation::delete(path, format!("remove_tag_of_{many}"), format!("Remove a tag of one of {many}"));
     routes
         .add(
-            show.succeeds(204).refused(&[400, 404]),
+            show.succeeds(204).refused(&[400, 404, 503]),
             async move |State(state): State<RestState>, context: Context, Path((id, tag)): Path<(String, String)>| {
                 check(&tag)?;
                 let tags = of.tags(&state, &context, &id).await?;
@@ -104,7 +104,7 @@ fn one(of: Of, routes: Routes) -> Routes {
             },
         )
         .add(
-            add.succeeds(201).gives(json!({"type": "null"})).refused(&[400, 404]),
+            add.succeeds(201).gives(json!({"type": "null"})).refused(&[400, 404, 503]),
             async move |State(state): State<RestState>, context: Context, Path((id, tag)): Path<(String, String)>| {
                 check(&tag)?;
                 of.change(&state, &context, &id, TagChange::Add(tag)).await?;
@@ -112,7 +112,7 @@ fn one(of: Of, routes: Routes) -> Routes {
             },
         )
         .add(
-            remove.refused(&[400, 404]),
+            remove.refused(&[400, 404, 503]),
             async move |State(state): State<RestState>, context: Context, Path((id, tag)): Path<(String, String)>| {
                 check(&tag)?;
                 of.change(&state, &context, &id, TagChange::Remove(tag)).await?;

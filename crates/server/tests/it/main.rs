@@ -21,3 +21,4 @@ mod rest_server;
 mod security_groups;
 mod subnets;
 mod tags;
+mod unavailable;

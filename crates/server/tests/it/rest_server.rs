@@ -1,5 +1,7 @@
 //! A server of the REST API alone, on a real socket, with a real database in a directory of its own.
 
+use std::path::PathBuf;
+
 use model::{HostName, TunnelType};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
@@ -8,12 +10,14 @@ use server::rest::{RestState, Settings, router};
 use store::{HostRegistration, Store};
 use tempfile::TempDir;
 
+const DATABASE: &str = "culvert.db";
+
 pub(crate) struct RestServer {
     pub(crate) url: String,
     pub(crate) store: Store,
     hosts: Hosts,
     client: Client,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl RestServer {
@@ -23,13 +27,17 @@ impl RestServer {
 
     pub(crate) async fn start_with(settings: Settings) -> RestServer {
         let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(&directory.path().join("culvert.db")).await.unwrap();
+        let store = Store::open(&directory.path().join(DATABASE)).await.unwrap();
         let hosts = Hosts::default();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let app = router(RestState { store: store.clone(), hosts: hosts.clone(), settings });
         tokio::spawn(async move { axum::serve(listener, app).await });
-        RestServer { url, store, hosts, client: Client::new(), _directory: directory }
+        RestServer { url, store, hosts, client: Client::new(), directory }
+    }
+
+    pub(crate) fn database(&self) -> PathBuf {
+        self.directory.path().join(DATABASE)
     }
 
     /// Registers a host and has it alive, as the hub does when an agent connects.

@@ -36,7 +36,7 @@ pub(crate) fn show<R: Resource>() -> Operation {
     Operation::get(paths(&R::TABLE).1, format!("show_{one}"), format!("Show one of {many}"))
         .parameters([fields()])
         .gives(wrapped(&R::TABLE))
-        .refused(&[400, 404])
+        .refused(&[400, 404, 503])
 }
 
 pub(crate) fn create<R: Resource>() -> Operation {
@@ -71,7 +71,7 @@ pub(crate) fn delete<R: Resource>() -> Operation {
     Operation::delete(paths(&R::TABLE).1, format!("delete_{one}"), format!("Delete one of {many}"))
         .parameters([if_match()])
         // of `If-Match`
-        .refused(&[400, 404])
+        .refused(&[400, 404, 503])
         .refused(R::REFUSED.delete)
 }
 
