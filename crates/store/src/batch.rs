@@ -1,5 +1,5 @@
-//! Many rows with few statements, and several statements with one trip: a trip to the engine's thread and back takes
-//! longer than most statements.
+//! Many rows with few statements, and several statements with one trip, as far as the engine permits: a trip to its thread
+//! and back takes longer than most statements.
 
 use std::mem;
 
@@ -7,21 +7,18 @@ use sqlx::QueryBuilder;
 use sqlx::query_builder::Separated;
 
 use crate::Result;
-use crate::db::{Connection, Engine, Row};
+use crate::db::{Connection, Engine, Row, TOGETHER};
 
 /// Rows that one statement inserts. Few sizes, so that the engine has met the statement before.
 const SIZES: [usize; 3] = [64, 8, 1];
-
-/// Short statements that make one trip. More would be more texts than the engine remembers. Several in one text are of
-/// SQLite alone, and sqlx may end it (its issue 3108): 1 does the same with more trips.
-const TOGETHER: usize = 8;
 
 /// The values of a row, one `push_bind` for each.
 pub(crate) type Values<'q> = Separated<'q, Engine, &'static str>;
 
 /// Writes that need nothing of each other's results. They run in their order.
-#[derive(Default)]
 pub(crate) struct Batch {
+    /// Short statements that make one trip.
+    together: usize,
     full: Vec<QueryBuilder<Engine>>,
     /// Statements with a semicolon between two.
     trip: QueryBuilder<Engine>,
@@ -29,10 +26,16 @@ pub(crate) struct Batch {
     room: usize,
 }
 
+impl Default for Batch {
+    fn default() -> Self {
+        Batch { together: TOGETHER, full: Vec::new(), trip: QueryBuilder::default(), room: 0 }
+    }
+}
+
 impl Batch {
     /// Another statement of few rows, to be filled in.
     pub(crate) fn statement(&mut self) -> &mut QueryBuilder<Engine> {
-        self.begin(TOGETHER)
+        self.begin(self.together)
     }
 
     /// Inserts rows: `into` names the table and its columns, `bind` gives the values of a row, `conflict` ends the
@@ -46,7 +49,7 @@ impl Batch {
     ) {
         for size in SIZES {
             while let Some((some, rest)) = rows.split_at_checked(size) {
-                let query = self.begin(if size == 1 { TOGETHER } else { 1 });
+                let query = self.begin(if size == 1 { self.together } else { 1 });
                 query.push(into).push(" ").push_values(some, &mut bind).push(conflict);
                 rows = rest;
             }
@@ -88,5 +91,44 @@ impl Batch {
         if !trip.sql().as_str().is_empty() {
             self.full.push(trip);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{Connection as _, Row as _};
+
+    use super::*;
+
+    /// As on an engine that takes one statement at a time.
+    #[tokio::test]
+    async fn one_statement_at_a_time_writes_the_same() {
+        let mut written = Vec::new();
+        for together in [1, TOGETHER] {
+            let mut db = Connection::connect("sqlite::memory:").await.unwrap();
+            let table = "CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT NOT NULL)";
+            sqlx::query(table).execute(&mut db).await.unwrap();
+            let mut batch = Batch { together, ..Batch::default() };
+            let rows: Vec<i64> = (0..100).collect();
+            let into = "INSERT INTO t (a, b)";
+            batch.insert(
+                into,
+                &rows,
+                |mut row, a| {
+                    row.push_bind(*a).push_bind(a.to_string());
+                },
+                "",
+            );
+            let trips = batch.full.len();
+            batch.statement().push("UPDATE t SET b = 'x' || b WHERE a = ").push_bind(7);
+            batch.statement().push("DELETE FROM t WHERE a = ").push_bind(8);
+            assert_eq!(batch.full.len() > trips + 1, together == 1);
+            batch.statement().push("SELECT count(*), group_concat(b) FROM t");
+            let row = batch.fetch_one(&mut db).await.unwrap();
+            written.push((row.get::<i64, _>(0), row.get::<String, _>(1)));
+        }
+        assert_eq!(written[0], written[1]);
+        assert_eq!(written[0].0, 99);
+        assert!(written[0].1.contains("6,x7,9,"), "{}", written[0].1);
     }
 }
