@@ -30,7 +30,7 @@ pub(crate) struct Request {
     given: Vec<Given>,
     /// Attributes to show; empty: as described.
     attributes: Vec<String>,
-    limit: Option<u64>,
+    limit: Option<usize>,
     wait: Option<Duration>,
     /// Of verbs that print.
     output: Option<Output>,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use reqwest::{Client, Method, StatusCode};
+use reqwest::{Client, Method, StatusCode, Url};
 use serde_json::{Map, Value, json};
 
 use super::exit::Failure;
@@ -61,9 +61,43 @@ impl Server {
 impl Rest {
     /// All objects that the query selects.
     pub(crate) async fn list(&self, plural: &str, query: &[(&str, &str)]) -> anyhow::Result<Vec<Object>> {
+        self.page(plural, query).await.map(|(objects, _)| objects)
+    }
+
+    /// The first objects that the query selects, in as many pages as the server gives them in.
+    pub(crate) async fn list_some(
+        &self,
+        plural: &str,
+        query: &[(&str, &str)],
+        limit: usize,
+    ) -> anyhow::Result<Vec<Object>> {
+        let text = limit.to_string();
+        let (mut objects, mut next) = self.page(plural, &[query, &[("limit", text.as_str())]].concat()).await?;
+        while let Some(query) = next.take().filter(|_| objects.len() < limit) {
+            let query: Vec<(&str, &str)> = query.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            let page = self.page(plural, &query).await?;
+            next = page.1.filter(|_| !page.0.is_empty());
+            objects.extend(page.0);
+        }
+        objects.truncate(limit);
+        Ok(objects)
+    }
+
+    /// A list, and the query of the page after it.
+    async fn page(
+        &self,
+        plural: &str,
+        query: &[(&str, &str)],
+    ) -> anyhow::Result<(Vec<Object>, Option<Vec<(String, String)>>)> {
         let mut answer = self.send(Method::GET, plural, query, None).await?;
+        let unfit = || format!("{} gave no list of {plural}", self.base);
         let objects = answer.get_mut(plural).map(Value::take).unwrap_or_default();
-        serde_json::from_value(objects).with_context(|| format!("{} gave no list of {plural}", self.base))
+        let objects = serde_json::from_value(objects).with_context(unfit)?;
+        let links = answer.get(format!("{plural}_links")).and_then(Value::as_array).into_iter().flatten();
+        let next = links.into_iter().find(|link| link.get("rel").is_some_and(|rel| rel == "next"));
+        let Some(href) = next.and_then(|link| link.get("href")?.as_str()) else { return Ok((objects, None)) };
+        let next = Url::parse(href).with_context(unfit)?;
+        Ok((objects, Some(next.query_pairs().into_owned().collect())))
     }
 
     pub(crate) async fn show(&self, (singular, plural): (&str, &str), id: &str) -> anyhow::Result<Object> {

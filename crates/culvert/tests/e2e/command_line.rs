@@ -3,6 +3,7 @@
 mod import;
 mod objects;
 mod output;
+mod pages;
 mod typed;
 
 use lab::ControlSpec;

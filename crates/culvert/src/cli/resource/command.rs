@@ -115,13 +115,8 @@ fn verb(resource: &'static Resource, described: &'static Described) -> Command {
         command = command.group(ArgGroup::new("changes").args(all).multiple(true).required(true));
     }
     if verb == Verb::List {
-        command = command.arg(
-            Arg::new(LIMIT)
-                .long(LIMIT)
-                .value_name("COUNT")
-                .value_parser(value_parser!(u64))
-                .help("No more than so many"),
-        );
+        command = command
+            .arg(Arg::new(LIMIT).long(LIMIT).value_name("COUNT").value_parser(positive).help("No more than so many"));
     }
     if matches!(verb, Verb::List | Verb::Show) {
         command = command.arg(
@@ -182,6 +177,10 @@ fn to_arg(option: &'static Opt, verb: Verb) -> Arg {
             arg.value_name(shape).action(ArgAction::Append).value_parser(parser)
         }
     }
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "it is not a whole number from 1".to_owned())
 }
 
 fn number(text: &str) -> Result<String, String> {

@@ -60,10 +60,13 @@ impl Request {
             let filters = given.filters(rest).await?;
             query.extend(filters.into_iter().map(|filter| (given.option.attribute, filter)));
         }
-        query.extend(self.limit.map(|limit| ("limit", limit.to_string())));
         query.extend(self.attributes.iter().map(|attribute| ("fields", attribute.clone())));
         let query: Vec<(&str, &str)> = query.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let mut objects = rest.list(self.resource.api.1, &query).await?;
+        let plural = self.resource.api.1;
+        let mut objects = match self.limit {
+            Some(limit) => rest.list_some(plural, &query, limit).await?,
+            None => rest.list(plural, &query).await?,
+        };
         let name = |object: &Object| object.get(self.resource.name).and_then(Value::as_str).map(ToOwned::to_owned);
         objects.sort_by_cached_key(|object| (name(object), value::id(object).map(ToOwned::to_owned)));
         Ok(objects)
