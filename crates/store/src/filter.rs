@@ -280,3 +280,76 @@ impl Column {
         query.push(if elsewhere.is_some() { "))" } else { ")" });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Row as _;
+
+    use super::*;
+    use crate::db;
+    use crate::types::{Network, Port, Subnet};
+
+    /// How the engine finds what a filter selects.
+    async fn plan<T: Stored>(pools: &db::Pools, filter: &Filter) -> String {
+        let mut query = QueryBuilder::new(format!("EXPLAIN QUERY PLAN SELECT t.id FROM {} t", T::TABLE));
+        filter.push_to::<T>(&mut query, "t");
+        let rows = query.build().fetch_all(&pools.writer).await.unwrap();
+        rows.iter().map(|row| row.get::<String, _>("detail") + "\n").collect()
+    }
+
+    /// What is looked up by an index takes no longer the more there is.
+    #[tokio::test]
+    async fn what_singles_objects_out_is_found_by_an_index() {
+        let directory = tempfile::tempdir().unwrap();
+        let pools = db::connect(&directory.path().join("culvert.db")).await.unwrap();
+        let id = "7b0c7d5a-2a6b-4f4e-9d3d-0d0c8e1f2a3b";
+        for (column, value) in [
+            (Column::Id, id),
+            (Column::Name, "p1"),
+            (Column::ProjectId, "demo"),
+            (Column::NetworkId, id),
+            (Column::DeviceId, "vm1"),
+            (Column::Mac, "fa:16:3e:00:00:01"),
+            (Column::Host, "compute1"),
+            (Column::IpAddress, "192.0.2.1"),
+            (Column::SubnetId, id),
+            (Column::MemberOf, id),
+        ] {
+            let plan = plan::<Port>(&pools, &Filter::by(column, value.to_owned())).await;
+            assert!(plan.contains("SEARCH t") && !plan.contains("SCAN"), "{column:?}: {plan}");
+        }
+        // half of all have it: no index would help
+        let plan = plan::<Port>(&pools, &Filter::by(Column::AdminStateUp, "true".to_owned())).await;
+        assert!(plan.contains("SCAN t"), "a plan without an index is not told: {plan}");
+    }
+
+    /// A page of a list is read from where it begins, and no object of another page is.
+    #[tokio::test]
+    async fn pages_begin_where_their_marker_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let pools = db::connect(&directory.path().join("culvert.db")).await.unwrap();
+        let page = |order: Vec<(Column, Direction)>, reverse: bool| Filter {
+            order,
+            reverse,
+            after: Some(Uuid::nil()),
+            limit: Some(100),
+            ..Filter::default()
+        };
+        for way in [Direction::Ascending, Direction::Descending] {
+            for order in [vec![], vec![(Column::Name, way)], vec![(Column::Id, way)]] {
+                for reverse in [false, true] {
+                    let filter = page(order.clone(), reverse);
+                    for plan in [
+                        plan::<Network>(&pools, &filter).await,
+                        plan::<Subnet>(&pools, &filter).await,
+                        plan::<Port>(&pools, &filter).await,
+                    ] {
+                        assert!(plan.contains("SEARCH t") && !plan.contains("TEMP B-TREE"), "{filter:?}: {plan}");
+                    }
+                }
+            }
+        }
+        let plan = plan::<Port>(&pools, &page(vec![(Column::Status, Direction::Ascending)], false)).await;
+        assert!(plan.contains("TEMP B-TREE"), "sorting is not told: {plan}");
+    }
+}
