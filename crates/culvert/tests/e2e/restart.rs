@@ -10,8 +10,9 @@ use crate::support::TestLab;
 /// Agents killed and started again, then the server, then all of them: not one flow-mod, not one transaction, not one
 /// lost ping of one each 10 ms; the local VLANs stay, though they are not those that a fresh agent would give.
 ///
-/// The control is on the same sockets: one flow is taken away while the agent is dead. Pings are lost then, and exactly
-/// one flow-mod, that flow's, brings them back.
+/// The control is on the same sockets. At first something was written to each of them; and one flow and one tag are taken
+/// away while the agent is dead. Pings are lost then, and exactly one flow-mod, that flow's, brings them back, and exactly one
+/// transaction that tag.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_with_nothing_changed_writes_nothing_and_loses_nothing() {
     let overlay = Overlay::without_agents(TestLab::of_two("restart").await).await;
@@ -28,6 +29,7 @@ async fn a_restart_with_nothing_changed_writes_nothing_and_loses_nothing() {
     overlay.add_vm(&gre, "gre2", "compute2", "81.1.180.9").await;
     overlay.add_vm(&vxlan, "vxlan1", "compute1", "81.1.180.8").await;
     overlay.add_vm(&vxlan, "vxlan2", "compute2", "81.1.180.9").await;
+    let stranger = overlay.plug_vm(9, "compute1", "81.1.180.10/24", gre.mtu).await;
     let vm = |name| overlay.vm(name).unwrap();
     overlay.unplug(&passing.vm).await.unwrap();
     let host = overlay.at("compute1");
@@ -36,7 +38,10 @@ async fn a_restart_with_nothing_changed_writes_nothing_and_loses_nothing() {
 
     settle(&overlay, &hosts).await;
     for host in &hosts {
-        assert!(!host.take_written().is_empty(), "the proxies are in use");
+        let written = host.take_written();
+        for socket in ["db: ", "br-int: ", "br-tun: "] {
+            assert!(written.iter().any(|line| line.starts_with(socket)), "the proxy is in use: {socket}{written:#?}");
+        }
     }
     let before = state(&overlay).await;
     let pingers = [Pinger::start(&vm("gre1"), &vm("gre2")).await, Pinger::start(&vm("vxlan2"), &vm("vxlan1")).await];
@@ -65,17 +70,20 @@ async fn a_restart_with_nothing_changed_writes_nothing_and_loses_nothing() {
         assert!(answered > 20 && lost == 0, "{answered} answered, {lost} lost");
     }
 
-    // The control: one flow less.
+    // The control: one flow less, and one tag: a stranger's, on which no flow depends.
     let pinger = Pinger::start(&vm("vxlan1"), &vm("vxlan2")).await;
     hosts[0].kill_agent().await;
     let tap = vm("vxlan1").tap();
     assert_eq!(rows(&host, "br-int", &["actions=NORMAL", &tap]).await.len(), 1, "what is to be taken away");
     host.del_flows("br-int", &format!("table=0,in_port={tap}")).await.unwrap();
+    host.vsctl(["clear", "Port", &stranger.tap(), "tag"]).await.unwrap();
     assert_eq!(vm("vxlan1").ping("81.1.180.9".parse().unwrap(), 1).await.unwrap().received, 0);
     hosts[0].start_agent();
     settle(&overlay, &hosts).await;
-    let written = hosts[0].take_written();
-    assert!(matches!(&written[..], [one] if one.starts_with("br-int: FlowMod { command: Add")), "{written:#?}");
+    let (transactions, flow_mods): (Vec<_>, Vec<_>) =
+        hosts[0].take_written().into_iter().partition(|line| line.starts_with("db: "));
+    assert!(matches!(&flow_mods[..], [one] if one.starts_with("br-int: FlowMod { command: Add")), "{flow_mods:#?}");
+    assert!(matches!(&transactions[..], [one] if one.contains(r#""tag":4095"#)), "{transactions:#?}");
     assert_eq!(state(&overlay).await, before);
     let (_, lost) = pinger.stop().await;
     assert!(lost > 0, "without the flow pings are lost");
