@@ -9,3 +9,4 @@ mod hosts;
 mod kill;
 mod support;
 mod together;
+mod versions;
