@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test's helpers fail by panicking
 
 mod golden;
+mod opaque;
 mod ovs;
 mod peers;
 mod property;
