@@ -5,6 +5,7 @@ mod objects;
 mod output;
 mod pages;
 mod typed;
+mod watch;
 
 use lab::ControlSpec;
 use serde_json::Value;
