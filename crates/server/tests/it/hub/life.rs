@@ -100,21 +100,21 @@ async fn deleted_while_plugged_and_unplugged_after() {
 async fn the_interface_may_appear_before_the_port_is_made_or_bound() {
     let world = World::new().await;
     let (compute1, network, a) = two_hosts(&world).await;
-    let id = "0f9e2c1a-5b1d-4c3e-9a77-0123456789ab";
-    compute1.plug(id).await;
+    let port = "0f9e2c1a-5b1d-4c3e-9a77-0123456789ab";
+    compute1.plug(port).await;
     world.fence(&compute1).await;
-    assert_eq!(compute1.isolated(id).as_deref(), Some("no port has this id"));
+    assert_eq!(compute1.isolated(port).as_deref(), Some("no port has this id"));
 
-    // The API chooses ids, so the port is made in the store, as Nova's preset ids will be.
-    let port = json!({"network_id": a, "mac_address": MAC, "fixed_ips": [{"ip_address": "81.1.180.8"}]});
-    let port = world.create("port", port).await["id"].as_str().unwrap().to_owned();
-    compute1.plug(&port).await;
-    world.fence(&compute1).await;
-    assert!(compute1.isolated(&port).unwrap().contains("not bound"));
-    assert_eq!(world.status(&port).await, "DOWN");
+    // The API chooses ids, so the port is made in the database, by another than the server: it hears of that with its own
+    // next commit.
+    world.port_in_the_database(port, &a, MAC, "81.1.180.8").await;
+    world.network("vxlan", 6, "81.1.181.0/24").await;
+    let made = || compute1.isolated(port).is_some_and(|reason| reason.contains("not bound"));
+    eventually("the host hears that there is a port, not bound", made).await;
+    assert_eq!(world.status(port).await, "DOWN");
 
-    world.set(&port, json!({"binding:host_id": "compute1"})).await;
-    world.active(&port).await;
+    world.set(port, json!({"binding:host_id": "compute1"})).await;
+    world.active(port).await;
     assert_eq!(network.knows(MAC).as_deref(), Some("10.0.1.31"));
 }
 

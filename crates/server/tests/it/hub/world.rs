@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use server::{Server, Settings};
+use store::{Attributes, FixedIpChoice, NewPort, Port, Store};
 use tempfile::TempDir;
 
 use super::agent::Agent;
@@ -93,6 +94,29 @@ impl World {
         let fixed_ips: Vec<_> = ips.iter().map(|ip| json!({"ip_address": ip})).collect();
         let port = json!({"network_id": network, "binding:host_id": host, "mac_address": mac, "fixed_ips": fixed_ips});
         self.create("port", port).await["id"].as_str().unwrap().to_owned()
+    }
+
+    /// A port with an id of the caller's own, bound to no host, made past the server.
+    pub(crate) async fn port_in_the_database(&self, id: &str, network: &str, mac: &str, ip: &str) {
+        let port = NewPort {
+            id: id.parse().unwrap(),
+            network_id: network.parse().unwrap(),
+            project_id: String::new(),
+            name: String::new(),
+            mac: Some(mac.parse().unwrap()),
+            admin_state_up: true,
+            device_id: String::new(),
+            device_owner: String::new(),
+            fixed_ips: Some(vec![FixedIpChoice::Exactly(ip.parse().unwrap(), None)]),
+            host: None,
+            security_groups: None,
+            attributes: Attributes::new(),
+        };
+        let store = Store::open(&self.settings.database).await.unwrap();
+        let made: Result<_, store::Error> =
+            store.write(|write| Box::pin(Port::create(write, vec![port], &|_, _| false))).await;
+        made.unwrap();
+        store.close().await;
     }
 
     pub(crate) async fn create(&self, resource: &str, body: Value) -> Value {
