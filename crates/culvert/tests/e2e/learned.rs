@@ -7,6 +7,7 @@ use model::TunnelType;
 use serde_json::json;
 
 use crate::inspect::{LEARNED, rows};
+use crate::monitor::Monitor;
 use crate::overlay::{Overlay, Port, agents, other_type, until};
 use crate::support::TestLab;
 
@@ -88,8 +89,10 @@ async fn learned_flows_go_with_their_vlan_in_a_full_mesh_over_vxlan() {
 }
 
 /// The last port of a network leaves compute1, with population or without: all that was learned for the local VLAN goes
-/// before the VLAN is given out again. What another network has learned stays.
-async fn go_with_their_vlan(name: &str, tunnel_type: TunnelType, control: ControlSpec) {
+/// before the VLAN is given out again, which is at once, as a third network waits for it. What another network has
+/// learned stays.
+async fn go_with_their_vlan(name: &str, tunnel_type: TunnelType, mut control: ControlSpec) {
+    control.hosts.insert("compute1".to_owned(), vec!["--local-vlans=1-2".to_owned()]);
     let overlay = Overlay::start(TestLab::of_two(name).await, control).await;
     let network = overlay.network(tunnel_type, 6, "81.1.180.0/24").await;
     let other = overlay.network(other_type(tunnel_type), 6, "81.1.180.0/24").await;
@@ -104,13 +107,33 @@ async fn go_with_their_vlan(name: &str, tunnel_type: TunnelType, control: Contro
     }
     let vlan = overlay.switch("compute1").await.vlan(&network.id).unwrap();
 
+    // With the same MACs and addresses, so that a stale flow would be met.
+    let third = overlay.network(tunnel_type, 7, "81.1.180.0/24").await;
+    let same_mac = json!({ "mac_address": peer.mac.to_string() });
+    let its_peer = overlay.port_with(&third, "peer3", "compute2", "81.1.180.9", same_mac).await;
+    overlay.plug_port(&its_peer).await;
+    let waits = overlay.port(&third, "here3", "compute1", "81.1.180.8").await;
+    overlay.plug_port(&waits).await;
+    overlay.until_status(&its_peer, "ACTIVE").await;
+    until("there is no VLAN for it", async || overlay.report_of(&waits).await["problems"][0].is_object()).await;
+    assert_eq!(learned(&host, &peer).await.len(), 1, "nothing has gone yet");
+
+    let mut monitor = Monitor::start(&host, "br-tun").await;
     overlay.unplug(&last.vm).await.unwrap();
-    until("what was learned went", async || learned(&host, &peer).await.is_empty()).await;
-    until("the VLAN is in no row", async || {
-        let switch = overlay.switch("compute1").await;
-        [20, 21, 22].iter().all(|table| switch.of_vlan(*table, vlan).is_empty())
-    })
-    .await;
+    overlay.until_status(&waits, "ACTIVE").await;
+    assert_eq!(overlay.switch("compute1").await.vlan(&third.id), Some(vlan), "it is given out again");
+    let events = monitor.events().await;
+    let at = |words: &[&str]| events.iter().position(|event| words.iter().all(|word| event.contains(word)));
+    let gone = at(&["event=DELETED", "table=20 ", LEARNED, &peer.mac.to_string()]);
+    let given = at(&["event=ADDED", "tun_id=0x7 "]);
+    assert!(gone.is_some() && gone < given, "{gone:?} {given:?} {events:#?}");
+    let stale = rows(&host, "br-tun", &[LEARNED, &peer.mac.to_string(), "load:0x6->NXM_NX_TUN_ID[]"]).await;
+    assert_eq!(stale, Vec::<String>::new());
+    assert!(overlay.ping(&waits, &its_peer, 3).await.0);
+
+    // The control: what is learned for the VLAN now, and another network's.
+    let learned_anew = learned(&host, &its_peer).await;
+    assert!(matches!(&learned_anew[..], [one] if one.contains("load:0x7->NXM_NX_TUN_ID[]")), "{learned_anew:#?}");
     assert_eq!(learned(&host, &foreign).await.len(), 1, "another network");
     overlay.check_control().unwrap();
 }
