@@ -68,7 +68,7 @@ impl Component for Agent {
         Opt { name: "state-dir", kind: Kind::Text, value: "DIRECTORY", help:
             "Where agent.checkpoint lies: what the agent knows, for the next time it starts" },
         Opt { name: "static-file", kind: Kind::Text, value: "PATH", help:
-            "Networks, ports and entries from this TOML or JSON file in place of a server; read again at SIGHUP" },
+            "Networks, ports and entries from this TOML or JSON file in place of a server; read again at SIGHUP [default: none]" },
     ];
 }
 

@@ -137,7 +137,7 @@ struct Plug {
     /// The port's MAC address
     #[arg(long)]
     mac: model::Mac,
-    /// An address with the length of its subnet's prefix; may be given more than once
+    /// An address with the length of its subnet's prefix; may be given more than once [default: none]
     #[arg(long, value_name = "IP/LEN")]
     ip: Vec<ipnet::IpNet>,
     /// The network's MTU in bytes: GRE carries 1458 over the lab's underlay, VXLAN 1450

@@ -101,7 +101,12 @@ struct Opt {
     required: bool,
     attribute: &'static str,
     kind: Kind,
+    /// What it sets.
     help: &'static str,
+    /// What a new object has without it.
+    default: &'static str,
+    /// What it selects in a list.
+    filter: &'static str,
 }
 
 /// What an option takes.
@@ -144,10 +149,11 @@ const CREATE: &[Verb] = &[Verb::Create];
 const CREATE_LIST: &[Verb] = &[Verb::Create, Verb::List];
 const SET: &[Verb] = &[Verb::Set];
 const LIST: &[Verb] = &[Verb::List];
+const SET_LIST: &[Verb] = &[Verb::Set, Verb::List];
 
 impl Opt {
     const fn new(long: &'static str, verbs: &'static [Verb], attribute: &'static str, kind: Kind) -> Opt {
-        Opt { long, alias: None, verbs, required: false, attribute, kind, help: "" }
+        Opt { long, alias: None, verbs, required: false, attribute, kind, help: "", default: "", filter: "" }
     }
 
     const fn text(long: &'static str, verbs: &'static [Verb], attribute: &'static str, value: &'static str) -> Opt {
@@ -169,15 +175,32 @@ impl Opt {
     const fn help(self, help: &'static str) -> Opt {
         Opt { help, ..self }
     }
+
+    const fn default(self, default: &'static str) -> Opt {
+        Opt { default, ..self }
+    }
+
+    const fn filter(self, filter: &'static str) -> Opt {
+        Opt { filter, ..self }
+    }
 }
 
 const NEW_NAME: Opt = Opt::text("name", SET, "name", "NAME").help("The new name");
-const NAME_FILTER: Opt = Opt::text("name", LIST, "name", "NAME").help("Only those of this name");
-const DESCRIPTION: Opt = Opt::text("description", ANY_WRITE, "description", "TEXT").help("What it is for");
-const ENABLE: Opt = Opt::flag("enable", ANY, "admin_state_up", Fixed::True).help("Administratively up");
-const DISABLE: Opt = Opt::flag("disable", ANY, "admin_state_up", Fixed::False).help("Administratively down");
+const NAME_FILTER: Opt = Opt::text("name", LIST, "name", "NAME").filter("Only those of this name");
+const DESCRIPTION: Opt =
+    Opt::text("description", ANY_WRITE, "description", "TEXT").help("What it is for").default("none");
+const ENABLE: Opt = Opt::flag("enable", ANY, "admin_state_up", Fixed::True)
+    .help("Administratively up")
+    .default("up")
+    .filter("Only those that are administratively up");
+const DISABLE: Opt = Opt::flag("disable", ANY, "admin_state_up", Fixed::False)
+    .help("Administratively down")
+    .default("up")
+    .filter("Only those that are administratively down");
 const PROJECT: Opt = Opt::text("project", CREATE_LIST, "project_id", "PROJECT")
-    .help("The project that it belongs to [default: none in particular]");
+    .help("The project that it belongs to")
+    .default("none in particular")
+    .filter("Only those of this project");
 
 /// For resources of which nothing follows from the rest.
 fn as_given(_: &mut Object) {}

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use clap::{Command, CommandFactory as _, Parser as _};
+use clap::{Arg, ArgAction, Command, CommandFactory as _, Parser as _};
 
 use super::Cli;
 
@@ -52,6 +52,52 @@ fn a_command_that_cannot_be_typed_is_found() {
     assert_eq!(found, ["culvert port list --colour red"]);
     assert!(misspelt(&found[0], "here").is_some());
     assert_eq!(misspelt("culvert port list --name p1", "here"), None);
+}
+
+#[test]
+fn every_option_is_required_or_says_what_is_so_without_it() {
+    let mut options = 0;
+    let mut wrong = Vec::new();
+    let mut command = Cli::command();
+    command.build();
+    each_verb(&command, "culvert", &mut |verb, path| {
+        options += verb.get_opts().count();
+        wrong.extend(without_default(verb, path));
+    });
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(options > 200, "only {options} options were looked at");
+}
+
+#[test]
+fn an_option_without_a_default_is_found() {
+    let option = |name: &'static str, help: &'static str| Arg::new(name).long(name).help(help);
+    let command = Command::new("verb").args([
+        option("required", "So many").required(true),
+        option("by-clap", "So many").default_value("3"),
+        option("said", "So many [default: any]"),
+        option("flag", "So").action(ArgAction::SetTrue),
+        option("half", "So [default: ]").action(ArgAction::SetTrue),
+        option("silent", "So many"),
+        option("empty", "So many [default: ]"),
+        option("wordless", " [default: any]"),
+    ]);
+    assert_eq!(without_default(&command, "verb"), ["verb --half", "verb --silent", "verb --empty", "verb --wordless"]);
+}
+
+/// Options of a verb of which the help does not say what they are, or what is so without them; a flag has no need to say that
+/// nothing is, but must not begin to.
+fn without_default(verb: &Command, path: &str) -> Vec<String> {
+    let says = |option: &Arg| {
+        let help = option.get_help().map(ToString::to_string).unwrap_or_default();
+        let (text, default) = help.split_once("[default: ").unzip();
+        let text = text.unwrap_or(&help);
+        // It can be set elsewhere too: in the file, or the environment.
+        let required = option.is_required_set() || text.contains("must be set");
+        let needs_none = required || !option.get_action().takes_values() || !option.get_default_values().is_empty();
+        !text.trim().is_empty() && default.map_or(needs_none, |default| !default.starts_with(']'))
+    };
+    let silent = verb.get_arguments().filter(|option| !option.is_positional() && !says(option));
+    silent.map(|option| format!("{path} --{}", option.get_long().unwrap_or_default())).collect()
 }
 
 fn each_verb(command: &Command, path: &str, visit: &mut impl FnMut(&Command, &str)) {

@@ -115,8 +115,13 @@ fn verb(resource: &'static Resource, described: &'static Described) -> Command {
         command = command.group(ArgGroup::new("changes").args(all).multiple(true).required(true));
     }
     if verb == Verb::List {
-        command = command
-            .arg(Arg::new(LIMIT).long(LIMIT).value_name("COUNT").value_parser(positive).help("No more than so many"));
+        command = command.arg(
+            Arg::new(LIMIT)
+                .long(LIMIT)
+                .value_name("COUNT")
+                .value_parser(positive)
+                .help("No more than so many [default: all]"),
+        );
     }
     if matches!(verb, Verb::List | Verb::Show) {
         command = command.arg(
@@ -125,7 +130,7 @@ fn verb(resource: &'static Resource, described: &'static Described) -> Command {
                 .long(ATTRIBUTES)
                 .value_name("ATTRIBUTE")
                 .action(ArgAction::Append)
-                .help("Show this attribute, by its name in the API, and no others but those so named"),
+                .help("Show this attribute, by its name in the API, and no others but those so named [default: all, or the table's]"),
         );
     }
     if resource.waits && matches!(verb, Verb::Create | Verb::Set) {
@@ -146,7 +151,7 @@ fn wait() -> Arg {
         .require_equals(true)
         .default_missing_value(PATIENCE)
         .value_parser(value_parser!(u64))
-        .help(format!("Wait until its status is ACTIVE, {PATIENCE} seconds if it is not said how long"))
+        .help(format!("Wait until its status is ACTIVE, {PATIENCE} if it is not said how long [default: no waiting]"))
 }
 
 fn names(resource: &Resource, verb: Verb) -> Option<Arg> {
@@ -154,15 +159,21 @@ fn names(resource: &Resource, verb: Verb) -> Option<Arg> {
     let arg = Arg::new(NAMES).value_name(title).required(true).help(format!("Name or id of the {}", resource.noun));
     match verb {
         Verb::List => None,
-        Verb::Create => Some(arg.value_name("NAME").required(false).help("Its name")),
+        Verb::Create => Some(arg.value_name("NAME").required(false).help("Its name [default: none]")),
         Verb::Show | Verb::Set => Some(arg),
         Verb::Delete => Some(arg.num_args(1..).help(format!("Names or ids of {}s", resource.noun))),
     }
 }
 
 fn to_arg(option: &'static Opt, verb: Verb) -> Arg {
-    let arg =
-        Arg::new(option.long).long(option.long).help(option.help).required(option.required && verb == Verb::Create);
+    let required = option.required && verb == Verb::Create;
+    let (text, default) = match verb {
+        Verb::List => (option.filter, "any"),
+        Verb::Set => (option.help, "unchanged"),
+        _ => (option.help, option.default),
+    };
+    let help = if required { text.to_owned() } else { format!("{text} [default: {default}]") };
+    let arg = Arg::new(option.long).long(option.long).help(help).required(required);
     let arg = option.alias.into_iter().fold(arg, Arg::alias);
     match option.kind {
         Kind::Text(value) => arg.value_name(value),

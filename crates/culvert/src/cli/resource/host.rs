@@ -1,4 +1,4 @@
-use super::{Column, Described, Fixed, LIST, Opt, Resource, Verb, as_given};
+use super::{Column, DISABLE, Described, ENABLE, Fixed, LIST, Opt, Resource, SET_LIST, Verb, as_given};
 
 /// The agent of a host, to the API.
 pub(super) static HOST: Resource = Resource {
@@ -19,7 +19,7 @@ pub(super) static HOST: Resource = Resource {
         },
         Described {
             verb: Verb::Set,
-            about: "Mark a host as administratively up or down: clients are shown it, nothing acts on it yet",
+            about: "Mark a host as administratively up or down: one that is down has no more ports bound to it",
             examples: &["culvert host set compute1 --disable"],
         },
         Described {
@@ -38,11 +38,11 @@ pub(super) static HOST: Resource = Resource {
         Column { title: "ID", path: "id" },
     ],
     options: &[
-        Opt::text("name", LIST, "host", "HOST").help("Only the one of this name").alias("host"),
-        Opt::flag("alive", LIST, "alive", Fixed::True).help("Only those whose agent is connected"),
-        Opt::flag("dead", LIST, "alive", Fixed::False).help("Only those whose agent is not"),
-        Opt::flag("enable", &[Verb::Set, Verb::List], "admin_state_up", Fixed::True).help("Administratively up"),
-        Opt::flag("disable", &[Verb::Set, Verb::List], "admin_state_up", Fixed::False).help("Administratively down"),
+        Opt::text("name", LIST, "host", "HOST").filter("Only the one of this name").alias("host"),
+        Opt::flag("alive", LIST, "alive", Fixed::True).filter("Only those whose agent is connected"),
+        Opt::flag("dead", LIST, "alive", Fixed::False).filter("Only those whose agent is not"),
+        Opt { verbs: SET_LIST, ..ENABLE },
+        Opt { verbs: SET_LIST, ..DISABLE },
     ],
     waits: false,
     complete: as_given,

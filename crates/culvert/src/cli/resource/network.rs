@@ -49,13 +49,18 @@ pub(super) static NETWORK: Resource = Resource {
         NAME_FILTER,
         Opt::text("type", CREATE_LIST, "provider:network_type", "TYPE")
             .alias("provider-network-type")
-            .help("Tunnel type: gre or vxlan [default of a new network: the server's setting]"),
+            .help("Tunnel type: gre or vxlan")
+            .default("the server's setting")
+            .filter("Only those of this tunnel type: gre or vxlan"),
         Opt::new("key", CREATE_LIST, "provider:segmentation_id", Kind::Number("KEY"))
             .alias("provider-segment")
-            .help("Tunnel key: VNI or GRE key [default of a new network: a free one]"),
+            .help("Tunnel key: VNI or GRE key")
+            .default("a free one")
+            .filter("Only those with this tunnel key: VNI or GRE key"),
         Opt::new("mtu", ANY_WRITE, "mtu", Kind::Number("BYTES"))
-            .help("Largest packet of its VMs [default: what fits a tunnel]"),
-        Opt::text("status", LIST, "status", "STATUS").help("Only those with this status: ACTIVE, …"),
+            .help("Largest packet of its VMs")
+            .default("what fits a tunnel"),
+        Opt::text("status", LIST, "status", "STATUS").filter("Only those with this status: ACTIVE, …"),
         DESCRIPTION,
         ENABLE,
         DISABLE,

@@ -20,7 +20,11 @@ pub(super) static PORT: Resource = Resource {
                 "culvert port list --fixed-ip ip-address=198.51.100.8 -o json",
             ],
         },
-        Described { verb: Verb::Show, about: "Show one port with all its attributes", examples: &["culvert port show p1"] },
+        Described {
+            verb: Verb::Show,
+            about: "Show one port with all its attributes",
+            examples: &["culvert port show p1"],
+        },
         Described {
             verb: Verb::Create,
             about: "Create a port",
@@ -47,16 +51,36 @@ pub(super) static PORT: Resource = Resource {
     options: &[
         NEW_NAME,
         NAME_FILTER,
-        Opt::new("network", CREATE_LIST, "network_id", Kind::Id(&NETWORK)).required().help("The network that it is on"),
-        Opt::text("host", ANY, "binding:host_id", "HOST").help("The host that it is bound to, as `culvert host list` has it"),
+        Opt::new("network", CREATE_LIST, "network_id", Kind::Id(&NETWORK))
+            .required()
+            .help("The network that it is on")
+            .filter("Only those on this network"),
+        Opt::text("host", ANY, "binding:host_id", "HOST")
+            .help("The host that it is bound to, as `culvert host list` has it")
+            .default("none")
+            .filter("Only those that are bound to this host"),
         Opt::flag("no-host", SET, "binding:host_id", Fixed::Null).help("It is bound to no host any more"),
         Opt::new("fixed-ip", ANY, "fixed_ips", Kind::Objects(FIXED_IP))
-            .help("An address, or the subnet to take one from; may be repeated, and replaces all that it had [default: one of each version of IP]"),
-        Opt::flag("no-fixed-ip", ANY_WRITE, "fixed_ips", Fixed::EmptyList).help("It has no address"),
-        Opt::text("mac", ANY, "mac_address", "MAC").alias("mac-address").help("Its MAC address [default of a new port: a free one]"),
-        Opt::text("status", LIST, "status", "STATUS").help("Only those with this status: ACTIVE, BUILD, DOWN"),
-        Opt::text("device", ANY, "device_id", "ID").help("What it belongs to: the id of a VM"),
-        Opt::text("device-owner", ANY, "device_owner", "OWNER").help("What kind of thing that is, as in compute:nova"),
+            .help("An address, or the subnet to take one from; repeated for several: they are all that it has")
+            .default("one of each version of IP")
+            .filter("Only those that have this address, or one of this subnet"),
+        Opt::flag("no-fixed-ip", ANY_WRITE, "fixed_ips", Fixed::EmptyList)
+            .help("It has no address")
+            .default("one of each version of IP"),
+        Opt::text("mac", ANY, "mac_address", "MAC")
+            .alias("mac-address")
+            .help("Its MAC address")
+            .default("a free one")
+            .filter("Only those with this MAC address"),
+        Opt::text("status", LIST, "status", "STATUS").filter("Only those with this status: ACTIVE, BUILD, DOWN"),
+        Opt::text("device", ANY, "device_id", "ID")
+            .help("What it belongs to: the id of a VM")
+            .default("nothing")
+            .filter("Only those that belong to this: the id of a VM"),
+        Opt::text("device-owner", ANY, "device_owner", "OWNER")
+            .help("What kind of thing it belongs to, as in compute:nova")
+            .default("none")
+            .filter("Only those that belong to this kind of thing, as in compute:nova"),
         DESCRIPTION,
         ENABLE,
         DISABLE,

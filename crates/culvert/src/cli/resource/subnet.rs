@@ -55,30 +55,46 @@ pub(super) static SUBNET: Resource = Resource {
         NAME_FILTER,
         Opt::new("network", &[Verb::Create, Verb::List], "network_id", Kind::Id(&NETWORK))
             .required()
-            .help("The network that it is of"),
+            .help("The network that it is of")
+            .filter("Only those of this network"),
         Opt::text("cidr", &[Verb::Create, Verb::List], "cidr", "ADDRESS/LENGTH")
             .required()
             .alias("subnet-range")
-            .help("Its addresses"),
+            .help("Its addresses")
+            .filter("Only those of these addresses"),
         Opt::text("gateway", ANY, "gateway_ip", "ADDRESS")
-            .help("The gateway that its VMs are to use [default: the first address]"),
-        Opt::flag("no-gateway", ANY_WRITE, "gateway_ip", Fixed::Null).help("It has no gateway"),
+            .help("The gateway that its VMs are to use")
+            .default("the first address")
+            .filter("Only those with this gateway"),
+        Opt::flag("no-gateway", ANY_WRITE, "gateway_ip", Fixed::Null).help("It has no gateway").default("it has one"),
         Opt::new("allocation-pool", ANY_WRITE, "allocation_pools", Kind::Objects(POOL))
-            .help("Where ports get their addresses from; may be repeated [default: all but the gateway]"),
-        Opt::flag("dhcp", ANY, "enable_dhcp", Fixed::True).help("Its VMs are to use DHCP, which somebody else serves"),
-        Opt::flag("no-dhcp", ANY, "enable_dhcp", Fixed::False).help("They are not"),
+            .help("Where ports get their addresses from; may be repeated")
+            .default("all but the gateway"),
+        Opt::flag("dhcp", ANY, "enable_dhcp", Fixed::True)
+            .help("Its VMs are to use DHCP, which somebody else serves")
+            .default("they are")
+            .filter("Only those whose VMs are to use DHCP"),
+        Opt::flag("no-dhcp", ANY, "enable_dhcp", Fixed::False)
+            .help("Its VMs are not to use DHCP")
+            .default("they are")
+            .filter("Only those whose VMs are not to use DHCP"),
         Opt::new("dns-nameserver", ANY_WRITE, "dns_nameservers", Kind::Texts("ADDRESS"))
-            .help("A resolver that its VMs are to use; may be repeated"),
+            .help("A resolver that its VMs are to use; may be repeated")
+            .default("none"),
         Opt::flag("no-dns-nameservers", &[Verb::Set], "dns_nameservers", Fixed::EmptyList)
             .help("They are told of none"),
         Opt::new("host-route", ANY_WRITE, "host_routes", Kind::Objects(ROUTE))
-            .help("A route that its VMs are to have; may be repeated"),
+            .help("A route that its VMs are to have; may be repeated")
+            .default("none"),
         Opt::flag("no-host-routes", &[Verb::Set], "host_routes", Fixed::EmptyList).help("They are told of none"),
         Opt::new("ip-version", &[Verb::List], "ip_version", Kind::Number("4|6"))
-            .help("Only those of this version of IP"),
-        Opt::text("ipv6-ra-mode", CREATE, "ipv6_ra_mode", "MODE").help("How routers advertise it, of an IPv6 subnet"),
+            .filter("Only those of this version of IP"),
+        Opt::text("ipv6-ra-mode", CREATE, "ipv6_ra_mode", "MODE")
+            .help("How routers advertise an IPv6 subnet: slaac, dhcpv6-stateful or dhcpv6-stateless")
+            .default("they do not"),
         Opt::text("ipv6-address-mode", CREATE, "ipv6_address_mode", "MODE")
-            .help("How VMs come to their addresses, of an IPv6 subnet"),
+            .help("How VMs come to their addresses of an IPv6 subnet: slaac, dhcpv6-stateful or dhcpv6-stateless")
+            .default("nobody says"),
         DESCRIPTION,
         PROJECT,
     ],
