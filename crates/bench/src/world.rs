@@ -56,6 +56,7 @@ fn port(id: PortId, host: HostName, index: u32, wired: bool) -> Port {
         ips: vec![IpAddr::V4(Ipv4Addr::from_bits(0x1400_0000 + index))],
         admin_up: true,
         binding: Some(Binding { host, generation: Generation(1) }),
+        former: None,
         wired,
         status: PortStatus::Down,
     }

@@ -17,7 +17,8 @@ impl Directory {
     /// As [`Directory::order`].
     pub fn port_order(&self, host: &HostName, port: PortId) -> Order<'_> {
         let Some(port) = self.ports.get(&port) else { return Order::Isolate(Isolated::Unknown) };
-        match &port.binding {
+        let former = port.former.as_ref().filter(|former| former.host == *host);
+        match port.binding.as_ref().filter(|binding| binding.host == *host).or(former).or(port.binding.as_ref()) {
             None => Order::Isolate(Isolated::Unbound),
             Some(binding) if binding.host != *host => Order::Isolate(Isolated::BoundTo(binding.host.clone())),
             Some(_) if !port.admin_up => Order::Isolate(Isolated::AdminDown),
@@ -63,6 +64,12 @@ impl Directory {
     pub fn bound_to(&self, host: &HostName) -> impl Iterator<Item = &Port> {
         let bound = self.hosts.get(host).into_iter().flat_map(|state| &state.bound);
         bound.filter_map(|port| self.ports.get(port))
+    }
+
+    /// Ports that are bound elsewhere by now, and still wired on the host.
+    pub fn leaving(&self, host: &HostName) -> impl Iterator<Item = &Port> {
+        let leaving = self.hosts.get(host).into_iter().flat_map(|state| &state.leaving);
+        leaving.filter_map(|port| self.ports.get(port))
     }
 
     pub fn host(&self, name: &HostName) -> Option<&Host> {

@@ -32,8 +32,8 @@ pub struct Directory {
     pub(crate) ports: FxHashMap<PortId, Port>,
     /// Hosts on which an interface with the port's id is plugged; the port need not exist.
     pub(crate) plugged: FxHashMap<PortId, Vec<HostName>>,
-    /// Which host a port makes interested in its network: at most one, the one it is bound to.
-    interests: FxHashMap<PortId, (NetworkId, HostName)>,
+    /// Which hosts a port makes interested in its network: the one that it is bound to, and the one that it leaves.
+    interests: FxHashMap<PortId, (NetworkId, Vec<HostName>)>,
     pub(crate) endpoints: Endpoints,
     pub(crate) dirty: Dirty,
 }
@@ -42,6 +42,8 @@ pub struct Directory {
 pub(crate) struct HostState {
     pub(crate) facts: Option<Host>,
     pub(crate) bound: FxHashSet<PortId>,
+    /// Ports that are bound elsewhere, and still wired here.
+    pub(crate) leaving: FxHashSet<PortId>,
     pub(crate) plugged: FxHashSet<PortId>,
     /// Networks in which it is interested.
     pub(crate) interests: BTreeSet<NetworkId>,
@@ -148,11 +150,17 @@ impl Directory {
             if let Some(binding) = &old.binding {
                 self.host_state(&binding.host).bound.remove(&id);
             }
+            if let Some(former) = &old.former {
+                self.host_state(&former.host).leaving.remove(&id);
+            }
             self.network_state(old.network).ports.remove(&id);
         }
         if let Some(port) = facts {
             if let Some(binding) = &port.binding {
                 self.host_state(&binding.host).bound.insert(id);
+            }
+            if let Some(former) = &port.former {
+                self.host_state(&former.host).leaving.insert(id);
             }
             self.network_state(port.network).ports.insert(id);
         }
@@ -172,7 +180,7 @@ impl Directory {
             return;
         }
         let old = mem::replace(&mut state.facts, facts.clone());
-        for port in state.bound.iter().copied().collect::<Vec<_>>() {
+        for port in state.bound.iter().chain(&state.leaving).copied().collect::<Vec<_>>() {
             if let Some(network) = self.ports.get(&port).map(|port| port.network) {
                 self.refresh(port, network, changed);
             }
@@ -207,41 +215,49 @@ impl Directory {
         self.set_interest(id, network);
     }
 
-    /// The entry that a port has on this network: it is wired under its binding, up, and its host's endpoint is known.
+    /// The entry that a port has on this network: it is up, and its host's endpoint is known. That is the host that has it
+    /// wired: until its new one has, it can be reached where it was.
     fn entry_of(&self, id: PortId, network: NetworkId) -> Option<(HostName, Entry)> {
-        let port = self.ports.get(&id).filter(|port| port.network == network && port.admin_up && port.wired)?;
+        let port = self.ports.get(&id).filter(|port| port.network == network && port.admin_up)?;
         self.network(network)?;
-        let host = self.host(&port.binding.as_ref()?.host)?;
+        let wired = if port.wired { &port.binding } else { &port.former };
+        let host = self.host(&wired.as_ref()?.host)?;
         let entry = Entry { port: id, mac: port.mac, ips: port.ips.clone(), endpoint: host.endpoint };
         Some((host.name.clone(), entry))
     }
 
-    /// The host that a port makes interested in this network: it is bound there and plugged there.
-    fn interest_of(&self, id: PortId, network: NetworkId) -> Option<HostName> {
-        let port = self.ports.get(&id).filter(|port| port.network == network)?;
-        self.network(network)?;
-        let host = &port.binding.as_ref()?.host;
-        self.is_plugged(host, id).then(|| host.clone())
+    /// The hosts that a port makes interested in this network: it is bound there, or was before, and is plugged there.
+    fn interests_of(&self, id: PortId, network: NetworkId) -> Vec<HostName> {
+        let port = self.ports.get(&id).filter(|port| port.network == network && self.network(network).is_some());
+        let bindings = port.into_iter().flat_map(|port| port.binding.iter().chain(&port.former));
+        let hosts = bindings.map(|binding| &binding.host).filter(|host| self.is_plugged(host, id));
+        let mut hosts: Vec<_> = hosts.cloned().collect();
+        hosts.dedup();
+        hosts
     }
 
     fn set_interest(&mut self, id: PortId, network: NetworkId) {
-        let wanted = self.interest_of(id, network);
-        let held = self.interests.get(&id).filter(|(held, _)| *held == network).map(|(_, host)| host.clone());
+        let wanted = self.interests_of(id, network);
+        let held = self.interests.get(&id).filter(|(held, _)| *held == network);
+        let held = held.map(|(_, hosts)| hosts.clone()).unwrap_or_default();
         if held == wanted {
             return;
         }
-        if let Some(host) = held {
+        if wanted.is_empty() {
             self.interests.remove(&id);
+        } else {
+            self.interests.insert(id, (network, wanted.clone()));
+        }
+        for host in held.iter().filter(|host| !wanted.contains(host)) {
             let ports = self.network_state(network).interested.entry(host.clone()).or_default();
             *ports = ports.saturating_sub(1);
             if *ports == 0 {
-                self.network_state(network).interested.remove(&host);
-                self.host_state(&host).interests.remove(&network);
-                self.dirty.network(&host, network);
+                self.network_state(network).interested.remove(host);
+                self.host_state(host).interests.remove(&network);
+                self.dirty.network(host, network);
             }
         }
-        if let Some(host) = wanted {
-            self.interests.insert(id, (network, host.clone()));
+        for host in wanted.into_iter().filter(|host| !held.contains(host)) {
             let ports = self.network_state(network).interested.entry(host.clone()).or_default();
             *ports += 1;
             if *ports == 1 {

@@ -25,6 +25,9 @@ pub struct Port {
     pub ips: Vec<IpAddr>,
     pub admin_up: bool,
     pub binding: Option<Binding>,
+    /// The binding before this one, under which the port is still wired: it is there that it can be reached until its new
+    /// host has wired it. `None` once that has, or once the old host no longer does.
+    pub former: Option<Binding>,
     /// The binding's host has confirmed this port as wired under this binding's generation.
     pub wired: bool,
     pub status: PortStatus,

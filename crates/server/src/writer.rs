@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use model::{Backoff, HostName, PortId, PortStatus};
+use model::{Backoff, Generation, HostName, PortId, PortStatus};
 use store::{Store, WiredReport};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -25,10 +25,10 @@ struct Shared {
 /// How long a wish without urgency waits for others to go with: longer than a plugged port mostly takes to be wired.
 const LAZINESS: Duration = Duration::from_millis(50);
 
-/// What is to be recorded; of each port the newest.
+/// What is to be recorded; of each port, and of each of its bindings, the newest.
 #[derive(Debug, Default)]
 pub struct Wishes {
-    pub wired: BTreeMap<PortId, WiredReport>,
+    pub wired: BTreeMap<(PortId, Generation), WiredReport>,
     pub statuses: BTreeMap<PortId, PortStatus>,
     /// Hosts whose ports of which binding failed can be bound now.
     pub bind: BTreeSet<HostName>,
@@ -38,7 +38,7 @@ pub struct Wishes {
 
 impl Writer {
     pub(crate) fn wired(&self, report: WiredReport) {
-        self.wish(|pending| pending.wired.insert(report.port, report));
+        self.wish(|pending| pending.wired.insert((report.port, report.generation), report));
     }
 
     pub(crate) fn status(&self, port: PortId, status: PortStatus) {

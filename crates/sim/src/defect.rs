@@ -4,7 +4,7 @@
 //! as if they had the mistake in them, and no part has a switch for it.
 
 use agent::events::Switch;
-use model::{PortId, Revision};
+use model::{Change, Committed, PortId, Revision};
 use openflow::{Flow, FlowMod, Instruction};
 use sync::messages::{HostComplete, Interfaces, ToAgent, ToServer};
 
@@ -45,10 +45,12 @@ pub enum Defect {
     ClearAtStart,
     /// Orders for interfaces are lost.
     LoseOrder,
+    /// A port is nowhere from the moment it is bound elsewhere.
+    LeaveAtOnce,
 }
 
 impl Defect {
-    pub const ALL: [Defect; 17] = [
+    pub const ALL: [Defect; 18] = [
         Defect::DropComplete,
         Defect::LoseDelta,
         Defect::EditByMessage,
@@ -66,6 +68,7 @@ impl Defect {
         Defect::BreakBeforeMake,
         Defect::ClearAtStart,
         Defect::LoseOrder,
+        Defect::LeaveAtOnce,
     ];
 
     /// Those that the test's budget of seeds is known to find; the others are sought by `sim defects`.
@@ -100,12 +103,25 @@ impl Defect {
             Defect::BreakBeforeMake => "old rows go before new ones are in",
             Defect::ClearAtStart => "an agent that starts clears br-tun",
             Defect::LoseOrder => "one order in three is lost",
+            Defect::LeaveAtOnce => "a port that moves leaves before it has arrived",
         }
     }
 
     pub(crate) fn is(self, other: Option<Defect>) -> bool {
         other == Some(self)
     }
+}
+
+/// What the hub gets in place of an API call's commit.
+pub(crate) fn committed(defect: Option<Defect>, mut commit: Committed) -> Committed {
+    if Defect::LeaveAtOnce.is(defect) {
+        for change in &mut commit.changes {
+            if let Change::Port(port) = change {
+                port.former = None;
+            }
+        }
+    }
+    commit
 }
 
 /// What the agent gets in place of a message. `nth` counts messages.

@@ -11,7 +11,7 @@ use std::fmt;
 
 use model::TunnelType;
 
-pub use facts::Facts;
+pub use facts::{Facts, Left, Port};
 pub use moment::Moment;
 pub use quiet::Expected;
 

@@ -14,10 +14,10 @@ use std::time::Duration;
 use agent::events::Event;
 use model::{Committed, NetworkId, Revision};
 
-use crate::defect::Defect;
-use crate::judge::{Facts, Moment, Violation};
+use crate::defect::{self, Defect};
+use crate::judge::{Facts, Moment, Port, Violation};
 use crate::ovs::{Frame, Seconds};
-use crate::setup::{Made, Setup, interface, port_id};
+use crate::setup::{Made, Setup, host_name, interface, port_id};
 use crate::step::{Side, Step};
 use host::Host;
 use server::Server;
@@ -237,6 +237,7 @@ impl World {
     }
 
     fn committed(&mut self, commit: Option<Committed>) {
+        let commit = commit.map(|commit| defect::committed(self.defect, commit));
         if let Some(server) = &mut self.server {
             server.commits.extend(commit);
         }
@@ -253,7 +254,8 @@ impl World {
     /// Nothing is forwarded until flows are back; what came before is over.
     fn vswitchd_restarts(&mut self, host: u8) {
         self.with_host(host, Host::restart_vswitchd);
-        let here: Vec<Made> = self.facts.placed().filter(|(at, _)| *at == host).map(|(_, port)| port.made).collect();
+        let is_here = |port: &&Port| self.facts.places(port).any(|at| at == host);
+        let here: Vec<Made> = self.facts.ports.values().filter(is_here).map(|port| port.made).collect();
         for port in here {
             self.moment.disturb(port);
         }
@@ -266,6 +268,18 @@ impl World {
             host.ovs.vswitch.expire(now);
         }
         self.unseen = true;
+        // On a host that nobody hears of no port stays that was asked to move.
+        let lost: Vec<Made> = self
+            .facts
+            .ports
+            .values()
+            .filter(|port| port.left.is_some_and(|left| !self.hears(left.host)))
+            .map(|port| port.made)
+            .collect();
+        for port in lost {
+            self.facts.unsettle_move(port);
+            self.moment.disturb(port);
+        }
         // Who was waited for long enough is waited for no longer.
         if Duration::from_secs(seconds.into()) >= server::PROPAGATION {
             for host in 0..self.setup.hosts {
@@ -296,7 +310,12 @@ impl World {
         }
         state.ovs.database.plug(&interface(port), &port_id(port).to_string(), Some(4095));
         state.database_changed();
-        self.moved(port, host, Moment::disturb);
+        let arrives = self.facts.port(port).is_some_and(|port| port.left.is_some() && port.host == Some(host));
+        if arrives {
+            // It works where it was until it does here; and who knows when that is.
+            self.facts.unsettle_move(port);
+        }
+        self.moved(port, host, |moment, port| if arrives { moment.arrives(port) } else { moment.disturb(port) });
     }
 
     /// By number, not by port: the port may be gone long since.
@@ -308,6 +327,9 @@ impl World {
             host.ovs.database.unplug(&interface(port));
             host.database_changed();
         });
+        if self.facts.leaves(port, host) {
+            self.moment.unplugged(port);
+        }
         self.moved(port, host, Moment::unplugged);
     }
 
@@ -318,6 +340,11 @@ impl World {
         }
         self.moment.note_interests(&self.facts, false);
         self.unseen = true;
+    }
+
+    /// The server has a stream of this host.
+    fn hears(&self, host: u8) -> bool {
+        self.server.as_ref().is_some_and(|server| server.hears(&host_name(host)))
     }
 
     fn seconds(&self) -> Seconds {

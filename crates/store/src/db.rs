@@ -33,6 +33,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     ),
     (3, "lists", include_str!("../migrations/sqlite/0003_lists.sql")),
     (4, "orders", include_str!("../migrations/sqlite/0004_orders.sql")),
+    (5, "moves", include_str!("../migrations/sqlite/0005_moves.sql")),
 ];
 const READERS: u32 = 4;
 /// How long a statement waits for another process to let go of the database, and a write for its turn.

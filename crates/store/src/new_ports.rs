@@ -88,6 +88,7 @@ fn without_addresses(write: &Write<'_>, new: NewPort, can_bind: impl Fn(&HostNam
         // the first binding is generation 1
         generation: if binding.is_some() { Generation::ZERO.next() } else { Generation::ZERO },
         binding,
+        former: None,
         wired: false,
         status: PortStatus::Down,
         attributes: new.attributes,

@@ -35,6 +35,7 @@ impl Port {
             after.binding = rebind(&before, host, |host| can_bind(host, segment.tunnel_type));
         }
         if after.binding != before.binding || before.admin_state_up && !after.admin_state_up {
+            after.former = before.still_wired().filter(|_| after.admin_state_up && after.is_bound());
             // What was wired is no longer. A new generation, so that a report of the earlier wiring is told apart.
             after.generation = before.generation.next();
             after.wired = false;
@@ -72,6 +73,13 @@ impl Port {
         self.binding.as_ref().is_some_and(|binding| binding.vif_type == VifType::Ovs)
     }
 
+    /// The binding under which a host has it wired.
+    fn still_wired(&self) -> Option<model::Binding> {
+        let current = self.binding.as_ref().filter(|_| self.wired);
+        let current = current.map(|binding| model::Binding { host: binding.host.clone(), generation: self.generation });
+        current.or_else(|| self.former.clone())
+    }
+
     /// What hosts must know of it. A binding that failed is none.
     pub fn to_model(&self) -> model::Port {
         let binding = self.binding.as_ref().filter(|_| self.is_bound());
@@ -82,6 +90,7 @@ impl Port {
             ips: self.fixed_ips.iter().map(|fixed_ip| fixed_ip.ip).collect(),
             admin_up: self.admin_state_up,
             binding: binding.map(|binding| model::Binding { host: binding.host.clone(), generation: self.generation }),
+            former: self.former.clone(),
             wired: self.wired,
             status: self.status,
         }
@@ -162,8 +171,8 @@ fn select(columns: &str) -> String {
     // an order of so few is cheaper made here than by the engine
     let fixed_ips = db::packed(&["CAST(f.position AS TEXT)", "f.subnet_id", "f.ip"], None);
     format!(
-        "SELECT {columns}, b.host, b.vif_type, (SELECT {fixed_ips} FROM fixed_ips f WHERE f.port_id = p.id) AS fixed_ips \
-         FROM ports p LEFT JOIN bindings b ON b.port_id = p.id"
+        "SELECT {columns}, b.host, b.vif_type, b.former_host, b.former_generation, \
+         (SELECT {fixed_ips} FROM fixed_ips f WHERE f.port_id = p.id) AS fixed_ips FROM ports p LEFT JOIN bindings b ON b.port_id = p.id"
     )
 }
 
@@ -216,20 +225,30 @@ async fn save(write: &mut Write<'_>, before: &Port, after: &Port) -> Result<()> 
         return Err(Error::MacInUse { network: after.network_id, mac: after.mac });
     }
     match &after.binding {
-        Some(binding) if after.binding != before.binding => bind(write, after.id, binding).await,
+        Some(binding) if (&after.binding, &after.former) != (&before.binding, &before.former) => {
+            bind(write, after.id, binding, after.former.as_ref()).await
+        }
         None if before.binding.is_some() => unbind(write, after.id).await,
         _ => Ok(()),
     }
 }
 
-async fn bind(write: &mut Write<'_>, port: PortId, binding: &PortBinding) -> Result<()> {
+async fn bind(
+    write: &mut Write<'_>,
+    port: PortId,
+    binding: &PortBinding,
+    former: Option<&model::Binding>,
+) -> Result<()> {
     sqlx::query(
-        "INSERT INTO bindings (port_id, host, vif_type) VALUES ($1, $2, $3) \
-         ON CONFLICT (port_id) DO UPDATE SET host = excluded.host, vif_type = excluded.vif_type",
+        "INSERT INTO bindings (port_id, host, vif_type, former_host, former_generation) VALUES ($1, $2, $3, $4, $5) \
+         ON CONFLICT (port_id) DO UPDATE SET host = excluded.host, vif_type = excluded.vif_type, \
+         former_host = excluded.former_host, former_generation = excluded.former_generation",
     )
     .bind(port.0)
     .bind(binding.host.as_str())
     .bind(binding.vif_type.as_str())
+    .bind(former.map(|former| former.host.as_str()))
+    .bind(former.map(|former| to_i64(former.generation.0)).transpose()?)
     .execute(write.db())
     .await?;
     Ok(())
@@ -252,6 +271,7 @@ fn read(row: &Row) -> Result<Port> {
         device_owner: row.try_get("device_owner")?,
         fixed_ips: read_fixed_ips(row)?,
         binding: read_binding(row)?,
+        former: read_former(row)?,
         generation: read_generation(row)?,
         wired: row.try_get("wired")?,
         status: row.try_get::<&str, _>("status")?.parse()?,
@@ -271,6 +291,7 @@ fn read_model(row: &Row) -> Result<model::Port> {
         ips: read_fixed_ips(row)?.into_iter().map(|fixed_ip| fixed_ip.ip).collect(),
         admin_up: row.try_get("admin_state_up")?,
         binding: binding.map(|binding| model::Binding { host: binding.host, generation }),
+        former: read_former(row)?,
         wired: row.try_get("wired")?,
         status: row.try_get::<&str, _>("status")?.parse()?,
     })
@@ -278,6 +299,12 @@ fn read_model(row: &Row) -> Result<model::Port> {
 
 fn read_generation(row: &Row) -> Result<Generation> {
     Ok(Generation(to_u64(row.try_get("generation")?)?))
+}
+
+fn read_former(row: &Row) -> Result<Option<model::Binding>> {
+    let Some(host) = row.try_get::<Option<&str>, _>("former_host")? else { return Ok(None) };
+    let generation = Generation(to_u64(row.try_get("former_generation")?)?);
+    Ok(Some(model::Binding { host: host.parse()?, generation }))
 }
 
 fn read_fixed_ips(row: &Row) -> Result<Vec<FixedIp>> {

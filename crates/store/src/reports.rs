@@ -17,7 +17,8 @@ impl Store {
     }
 
     /// Records which ports are wired. Reports under a generation that is not the port's newest, or of a port that is
-    /// not bound or is gone, are ignored and returned. Nothing new: no revision.
+    /// not bound or is gone, are ignored and returned; but for the end of the wiring under the binding before, which its
+    /// new host's being wired ends too. Nothing new: no revision.
     pub async fn set_wired(&self, reports: Vec<WiredReport>) -> Result<Vec<WiredReport>> {
         self.record(reports, Vec::new()).await
     }
@@ -36,18 +37,19 @@ impl Store {
     ) -> Result<Vec<WiredReport>> {
         self.write(move |write| {
             Box::pin(async move {
-                let mut stale = Vec::new();
                 let mut statuses: BTreeMap<PortId, PortStatus> = statuses.into_iter().collect();
-                for report in wired {
-                    let status = statuses.remove(&report.port);
-                    if !record(write, report.port, Some(report), status).await? {
-                        stale.push(report);
-                    }
+                let mut reports: BTreeMap<PortId, Vec<WiredReport>> = BTreeMap::new();
+                for report in &wired {
+                    reports.entry(report.port).or_default().push(*report);
+                }
+                let mut stale = Vec::new();
+                for (port, reports) in reports {
+                    stale.extend(record(write, port, &reports, statuses.remove(&port)).await?);
                 }
                 for (port, status) in statuses {
-                    record(write, port, None, Some(status)).await?;
+                    record(write, port, &[], Some(status)).await?;
                 }
-                Ok(stale)
+                Ok(wired.into_iter().filter(|report| stale.contains(report)).collect())
             })
         })
         .await
@@ -76,26 +78,39 @@ async fn bind_pending(write: &mut Write<'_>, host: &HostName) -> Result<Vec<Port
     Ok(bound)
 }
 
-/// Takes both to a port at once, the report first. False: the report is stale; a status may hold all the same.
+/// Takes all to a port at once, the reports first. Returns those that are stale; a status may hold all the same.
 async fn record(
     write: &mut Write<'_>,
     id: PortId,
-    report: Option<WiredReport>,
+    reports: &[WiredReport],
     status: Option<PortStatus>,
-) -> Result<bool> {
-    let Some(before) = stored::find::<Port>(write.db(), id.0).await? else { return Ok(report.is_none()) };
+) -> Result<Vec<WiredReport>> {
+    let Some(before) = stored::find::<Port>(write.db(), id.0).await? else { return Ok(reports.to_vec()) };
     let mut after = before.clone();
-    let accepted = report.is_none_or(|report| is_possible(&before, report));
-    if let Some(report) = report.filter(|_| accepted) {
-        after.wired = report.wired;
+    let mut stale = Vec::new();
+    for report in reports {
+        if is_possible(&after, *report) {
+            after.wired = report.wired;
+            after.former = after.former.filter(|_| !report.wired);
+        } else if ends_former(&after, *report) {
+            after.former = None;
+        } else {
+            stale.push(*report);
+        }
     }
     if let Some(status) = status.filter(|status| may_be(&after, *status)) {
         after.status = status;
     }
-    if (after.wired, after.status) != (before.wired, before.status) {
-        save(write, &after);
+    if (after.wired, after.status, &after.former) != (before.wired, before.status, &before.former) {
+        save(write, &before, &after);
     }
-    Ok(accepted)
+    Ok(stale)
+}
+
+/// The old host of a port that moves has it wired no more.
+fn ends_former(port: &Port, report: WiredReport) -> bool {
+    let under_it = port.former.as_ref().is_some_and(|former| former.generation == report.generation);
+    under_it && !report.wired
 }
 
 fn is_possible(port: &Port, report: WiredReport) -> bool {
@@ -111,12 +126,18 @@ fn may_be(port: &Port, status: PortStatus) -> bool {
     }
 }
 
-fn save(write: &mut Write<'_>, port: &Port) {
+fn save(write: &mut Write<'_>, before: &Port, port: &Port) {
     let now = write.now;
     let update = write.last();
     update.push("UPDATE ports SET wired = ").push_bind(port.wired);
     update.push(", status = ").push_bind(port.status.as_str());
     update.push(", updated_at = ").push_bind(now);
     update.push(", revision_number = revision_number + 1 WHERE id = ").push_bind(port.id.0);
+    if port.former != before.former {
+        // it only ever ends here
+        let end = write.last();
+        end.push("UPDATE bindings SET former_host = NULL, former_generation = NULL WHERE port_id = ");
+        end.push_bind(port.id.0);
+    }
     write.touch(Touched::Port(port.id), Some(Change::Port(port.to_model())));
 }

@@ -117,6 +117,8 @@ pub struct Port {
     pub device_owner: String,
     pub fixed_ips: Vec<FixedIp>,
     pub binding: Option<PortBinding>,
+    /// The binding before, as long as its host still has the port wired and the new one has not.
+    pub former: Option<model::Binding>,
     /// Of the newest binding; grows with each.
     pub generation: Generation,
     pub wired: bool,

@@ -8,7 +8,7 @@ mod naive;
 use std::collections::BTreeMap;
 
 use client::Client;
-use directory::{Directory, Limits, Order, Sum};
+use directory::{Directory, EntryChange, Limits, Order, Position, Sum};
 use history::{Event, HOSTS, NETWORKS, PORTS, host, network, port};
 use model::{Committed, Revision};
 use naive::Naive;
@@ -176,6 +176,45 @@ fn a_port_that_moves_here_is_removed_from_what_was_held_of_others() {
     world.step(&Event::Commit(vec![published(1)]));
     world.step(&Event::CatchUp(1));
     assert_eq!(world.clients[1].entries(network(0)), Some(Vec::new()));
+}
+
+/// While a port moves its entry stays where it was; then one change replaces it.
+#[test]
+fn a_port_that_moves_changes_at_its_peers_in_one_step() {
+    let mut world = World::new();
+    let hosts = (0..HOSTS).map(|n| history::host_fact(n, 0));
+    world.step(&Event::Commit(hosts.chain([history::network_fact(0)]).collect()));
+    let at = |on, wired, left| {
+        Event::Commit(vec![history::leaving(left, history::port_fact(0, 0, Some(on), true, wired, 0))])
+    };
+    world.step(&at(0, true, None));
+    world.step(&Event::Commit(vec![history::port_fact(1, 0, Some(2), true, true, 0)]));
+    world.step(&Event::Seen(2, 1));
+    world.step(&Event::Seen(0, 0));
+    world.step(&Event::CatchUp(2));
+    let (before, deltas) = (world.clients[2].entries(network(0)), world.clients[2].counts().deltas);
+    assert_eq!(before.as_ref().map(Vec::len), Some(1));
+
+    world.step(&at(1, false, Some(0)));
+    world.step(&Event::Seen(1, 0));
+    world.step(&Event::CatchUp(2));
+    assert_eq!(world.clients[2].entries(network(0)), before, "its new host has yet to wire it");
+    assert_eq!(world.clients[2].counts().deltas, deltas);
+    world.step(&at(1, true, None));
+    let replaced = world.directory.view(network(0), &host(2)).unwrap();
+    let changes: Vec<_> =
+        replaced.changes(replaced.resume(Revision(4), None).unwrap(), Position::end_of(Revision(4))).collect();
+    assert!(matches!(changes[..], [(_, EntryChange::Upsert(entry))] if entry.port == port(0)), "{changes:?}");
+    world.step(&Event::CatchUp(2));
+    assert_eq!(world.clients[2].counts().deltas, deltas + 1);
+    world.check();
+
+    // Its old host no longer has it, and its new one not yet: it is nowhere.
+    world.step(&at(0, false, Some(1)));
+    world.step(&at(0, false, None));
+    world.step(&Event::CatchUp(2));
+    assert_eq!(world.clients[2].entries(network(0)), Some(Vec::new()));
+    world.check();
 }
 
 #[test]

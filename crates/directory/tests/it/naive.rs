@@ -52,7 +52,7 @@ impl Naive {
     }
 
     pub(crate) fn interested(&self, on: u8, of: u8) -> bool {
-        let bound_here = |known: &Port| known.binding.as_ref().is_some_and(|binding| binding.host == host(on));
+        let bound_here = |known: &Port| is_or_was_bound(known, on);
         let of_network = |known: &Port| known.network == network(of) && self.networks.contains_key(&network(of));
         self.plugged_on(on)
             .filter_map(|id| self.ports.get(&port(id)))
@@ -61,8 +61,7 @@ impl Naive {
 
     pub(crate) fn must_wire(&self, on: u8, id: u8) -> bool {
         self.ports.get(&port(id)).is_some_and(|known| {
-            let bound_here = known.binding.as_ref().is_some_and(|binding| binding.host == host(on));
-            bound_here && known.admin_up && self.networks.contains_key(&known.network)
+            is_or_was_bound(known, on) && known.admin_up && self.networks.contains_key(&known.network)
         })
     }
 
@@ -70,9 +69,9 @@ impl Naive {
     pub(crate) fn entries_for(&self, on: u8, of: u8) -> Vec<Entry> {
         let mut entries = Vec::new();
         for known in self.ports.values() {
-            let Some(binding) = &known.binding else { continue };
+            let Some(binding) = (if known.wired { &known.binding } else { &known.former }) else { continue };
             let Some(at) = self.hosts.get(&binding.host) else { continue };
-            let published = known.wired && known.admin_up && known.network == network(of);
+            let published = known.admin_up && known.network == network(of);
             if published && binding.host != host(on) {
                 let ips = known.ips.clone();
                 entries.push(Entry { port: known.id, mac: known.mac, ips, endpoint: at.endpoint });
@@ -80,4 +79,8 @@ impl Naive {
         }
         entries
     }
+}
+
+fn is_or_was_bound(known: &Port, on: u8) -> bool {
+    known.binding.iter().chain(&known.former).any(|binding| binding.host == host(on))
 }

@@ -67,18 +67,15 @@ impl Alive {
         self.leaving.values().min().copied()
     }
 
-    /// Hosts whose bound has elapsed are dead from now on. Their ports and entries stay.
-    pub(crate) fn expire(&mut self, now: Now) {
-        let hosts = &self.hosts;
-        self.leaving.retain(|host, until| {
-            if *until > now {
-                return true;
-            }
+    /// Hosts whose bound has elapsed are dead from now on; which. Their ports and entries stay.
+    pub(crate) fn expire(&mut self, now: Now) -> Vec<HostName> {
+        let dead: Vec<_> = self.leaving.extract_if(.., |_, until| *until <= now).map(|(host, _)| host).collect();
+        for host in &dead {
             info!(%host, "host is not alive: no stream within the bound; its ports stay as they are");
-            if let Some(state) = hosts.get(host) {
-                hosts.set(host.clone(), HostState { alive: false, ..state });
+            if let Some(state) = self.hosts.get(host) {
+                self.hosts.set(host.clone(), HostState { alive: false, ..state });
             }
-            false
-        });
+        }
+        dead
     }
 }

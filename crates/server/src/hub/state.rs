@@ -1,7 +1,8 @@
 //! The hub's state: directory, sessions and port life, and what follows from what they hear. Pure.
 
 use directory::{Directory, Limits};
-use model::{Change, Committed, Epoch, HostName};
+use model::{Change, Committed, Epoch, HostName, Port};
+use store::WiredReport;
 use sync::messages::Question;
 use sync::server::Closing;
 use tracing::{debug, info};
@@ -70,6 +71,7 @@ impl State {
             match change {
                 Change::HostDeleted(host) => self.host_deleted(host, now),
                 Change::PortDeleted(port) => self.problems.deleted(*port),
+                Change::Port(port) => self.end_move_from_the_dead(port),
                 _ => {}
             }
         }
@@ -112,7 +114,17 @@ impl State {
 
     pub fn expire(&mut self, now: Now) {
         self.life.expire(now);
-        self.alive.expire(now);
+        for host in self.alive.expire(now) {
+            self.directory.leaving(&host).for_each(|port| self.end_move_from_the_dead(port));
+        }
+    }
+
+    /// A port stays where it was until its new host has wired it; not on a host that is dead.
+    fn end_move_from_the_dead(&self, port: &Port) {
+        if let Some(former) = port.former.as_ref().filter(|former| !self.alive.is_alive(&former.host)) {
+            info!(port = %port.id, host = %former.host, "a port leaves a host that is not alive: its entries there go");
+            self.writer.wired(WiredReport { port: port.id, generation: former.generation, wired: false });
+        }
     }
 
     /// Finds what changed for whom, as far as those have room, and derives again where ports are. Returns what is to be

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Violation;
 use crate::setup::{Made, Setup, ip, mac};
 
 #[derive(Debug, Clone)]
@@ -24,6 +25,16 @@ pub struct Port {
     pub up: bool,
     /// Where it was asked to be.
     pub host: Option<u8>,
+    /// Where it was before, and still is until it is where it was asked to be.
+    pub left: Option<Left>,
+}
+
+/// Where a port that moves was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    pub host: u8,
+    /// It worked there, and nothing has happened to it since: so it must go on working.
+    pub certain: bool,
 }
 
 impl Port {
@@ -42,9 +53,37 @@ impl Facts {
         Facts { setup, networks, ports, plugged, network_of: BTreeMap::new() }
     }
 
-    /// Where a port can be reached: it is up, and plugged where it is bound.
+    /// Where a port can be reached: it is up, and plugged where it is bound; or where it was, if it is not yet there.
     pub fn place(&self, port: &Port) -> Option<u8> {
-        port.host.filter(|host| port.up && self.plugged.contains(&(*host, port.made)))
+        self.places(port).next()
+    }
+
+    /// The same, and after it where it was, if it is there still: who has heard of the one and who has not do not agree.
+    pub fn places(&self, port: &Port) -> impl Iterator<Item = u8> {
+        let (made, up) = (port.made, port.up);
+        let all = port.host.into_iter().chain(port.left.map(|left| left.host));
+        all.filter(move |host| up && self.plugged.contains(&(*host, made)))
+    }
+
+    /// It is plugged where it was asked to be.
+    pub fn is_home(&self, port: &Port) -> bool {
+        port.host.is_some() && self.place(port) == port.host
+    }
+
+    /// All is quiet, and this is where the database says that a port still is. That must be so if it worked there and nothing
+    /// has happened to it since, and cannot be if it is not plugged there, or is where it was asked to be.
+    pub fn settle_move(&mut self, made: Made, left: Option<u8>) -> Result<(), Violation> {
+        let Some(port) = self.port(made).copied() else { return Ok(()) };
+        let must = port.left.filter(|at| at.certain && !self.is_home(&port)).map(|at| at.host);
+        let may = left.is_none_or(|at| !self.is_home(&port) && port.up && self.plugged.contains(&(at, made)));
+        if !may || must.is_some_and(|must| left != Some(must)) {
+            let detail = format!("{made:?} is said to be still on {left:?}; {port:?}");
+            return Err(Violation::new("a port that moves stays until it has arrived", detail));
+        }
+        if let Some(port) = self.ports.get_mut(&made.slot) {
+            port.left = left.map(|host| Left { host, certain: true });
+        }
+        Ok(())
     }
 
     /// Every port that can be reached, with its host.
@@ -52,12 +91,27 @@ impl Facts {
         self.ports.values().filter_map(|port| Some((self.place(port)?, port)))
     }
 
+    /// Something happened after which a port that moves may be still where it was, or not.
+    pub fn unsettle_move(&mut self, made: Made) {
+        if let Some(left) =
+            self.ports.get_mut(&made.slot).filter(|port| port.made == made).and_then(|port| port.left.as_mut())
+        {
+            left.certain = false;
+        }
+    }
+
+    /// A port was unplugged: if it was to leave that host, it has. Says whether.
+    pub fn leaves(&mut self, made: Made, host: u8) -> bool {
+        let port = self.ports.get_mut(&made.slot).filter(|port| port.made == made);
+        port.is_some_and(|port| port.left.take_if(|left| left.host == host).is_some())
+    }
+
     pub fn port(&self, made: Made) -> Option<&Port> {
         self.ports.get(&made.slot).filter(|port| port.made == made)
     }
 
     pub fn create_port(&mut self, made: Made, network: Made, host: Option<u8>) {
-        self.ports.insert(made.slot, Port { made, network, address: 0, up: true, host });
+        self.ports.insert(made.slot, Port { made, network, address: 0, up: true, host, left: None });
         self.network_of.insert(made, network);
     }
 }

@@ -14,6 +14,8 @@ pub struct Moment {
     reaches: BTreeSet<(Made, Made)>,
     /// The first learns the second's address when it asks.
     resolves: BTreeSet<(Made, Made)>,
+    /// Ports that worked when all was quiet, and to which nothing has happened.
+    works: BTreeSet<Made>,
     /// Since which step a port is asked to be where it is, if no report from before can still be on its way.
     since: BTreeMap<Made, u64>,
     /// Since which step a host's stream is as it is.
@@ -31,8 +33,23 @@ impl Moment {
         self.since.insert(port, step);
     }
 
+    /// A port that works was asked to move. It goes on working where it is until it works where it goes.
+    pub fn moves(&mut self, port: Made, step: u64) {
+        self.since.insert(port, step);
+    }
+
+    /// One that moves was plugged where it goes: from now on nobody knows which of the two it is at.
+    pub fn arrives(&mut self, port: Made) {
+        self.works.remove(&port);
+    }
+
+    pub fn works(&self, port: Made) -> bool {
+        self.works.contains(&port)
+    }
+
     /// A port was plugged or unplugged, or its host's switches are new.
     pub fn disturb(&mut self, port: Made) {
+        self.works.remove(&port);
         self.reaches.retain(|(from, to)| *from != port && *to != port);
         self.resolves.retain(|(from, to)| *from != port && *to != port);
     }
@@ -55,6 +72,7 @@ impl Moment {
 
     /// All is quiet, and everything works.
     pub fn quiet(&mut self, facts: &Facts) {
+        self.works = facts.placed().map(|(_, port)| port.made).collect();
         for (_, from) in facts.placed() {
             let others = facts.placed().filter(|(_, to)| to.made != from.made && to.network == from.network);
             let pairs: Vec<_> = others.map(|(_, to)| (from.made, to.made)).collect();
@@ -71,7 +89,8 @@ impl Moment {
             self.bound.clear();
         }
         self.plugged.extend(&facts.plugged);
-        self.bound.extend(facts.ports.values().filter_map(|port| Some((port.host?, port.made))));
+        let hosts = |port: &Port| port.host.into_iter().chain(port.left.map(|left| left.host));
+        self.bound.extend(facts.ports.values().flat_map(|port| hosts(port).map(|host| (host, port.made))));
     }
 
     /// A message about a network is on its way to a host.
@@ -93,15 +112,18 @@ impl Moment {
                 no_leak(facts, *host, *made, &net.probe(*host, *made, Frame::data(own, to)))?;
             }
         }
-        for (host, from) in facts.placed() {
-            let announcement = Frame::arp_request(from.mac(), from.ip(), from.ip());
-            let fate = net.probe(host, from.made, announcement);
-            no_leak(facts, host, from.made, &fate)?;
-            never_answered(host, from, &fate)?;
-            for (there, to) in facts.placed().filter(|(_, to)| to.made != from.made && to.network == from.network) {
-                self.unicast(facts, net, (host, from), (there, to))?;
-                self.question(facts, net, (host, from), (there, to))?;
-                if self.reaches.contains(&(from.made, to.made)) && !reached(&fate, there, to.made) {
+        for (_, from) in facts.placed() {
+            let announced = fates(facts, net, from, Frame::arp_request(from.mac(), from.ip(), from.ip()))?;
+            for (host, fate) in &announced {
+                never_answered(*host, from, fate)?;
+            }
+            let others = facts.placed().filter(|(_, to)| to.made != from.made && to.network == from.network);
+            let others = others.filter(|(_, to)| !is_between(facts, from, to));
+            for (_, to) in others {
+                self.unicast(facts, net, from, to)?;
+                self.question(facts, net, from, to)?;
+                let heard = announced.iter().any(|(_, fate)| arrives(facts, fate, to));
+                if self.reaches.contains(&(from.made, to.made)) && !heard {
                     return Err(blackhole("an announcement", from, to));
                 }
             }
@@ -109,34 +131,43 @@ impl Moment {
         Ok(())
     }
 
-    fn unicast(&self, facts: &Facts, net: &impl Net, from: (u8, &Port), to: (u8, &Port)) -> Result<(), Violation> {
-        let fate = net.probe(from.0, from.1.made, Frame::data(from.1.mac(), to.1.mac()));
-        no_leak(facts, from.0, from.1.made, &fate)?;
-        let pair = (from.1.made, to.1.made);
-        if self.reaches.contains(&pair) && !reached(&fate, to.0, to.1.made) {
-            return Err(blackhole("a frame", from.1, to.1));
+    fn unicast(&self, facts: &Facts, net: &impl Net, from: &Port, to: &Port) -> Result<(), Violation> {
+        let fates = fates(facts, net, from, Frame::data(from.mac(), to.mac()))?;
+        if !self.reaches.contains(&(from.made, to.made)) {
+            return Ok(());
         }
-        Ok(())
+        if !fates.iter().any(|(_, fate)| arrives(facts, fate, to)) {
+            return Err(blackhole("a frame", from, to));
+        }
+        match &fates[..] {
+            // Of a port that moves each host knows either where it was or where it is.
+            [(host, fate)] if to.left.is_some_and(|left| left.host != *host) && to.host != Some(*host) => {
+                one_way(to, fate)
+            }
+            _ => Ok(()),
+        }
     }
 
-    fn question(&self, facts: &Facts, net: &impl Net, from: (u8, &Port), to: (u8, &Port)) -> Result<(), Violation> {
-        let fate = net.probe(from.0, from.1.made, Frame::arp_request(from.1.mac(), from.1.ip(), to.1.ip()));
-        no_leak(facts, from.0, from.1.made, &fate)?;
-        let pair = (from.1.made, to.1.made);
-        let answer = answers(&fate, from.0, from.1.made).next();
-        let right = reached(&fate, to.0, to.1.made) || answer.is_some_and(|arp| arp.sha == to.1.mac());
-        if self.resolves.contains(&pair) && !right {
-            return Err(blackhole("a question for the address", from.1, to.1));
+    fn question(&self, facts: &Facts, net: &impl Net, from: &Port, to: &Port) -> Result<(), Violation> {
+        let fates = fates(facts, net, from, Frame::arp_request(from.mac(), from.ip(), to.ip()))?;
+        let answered = |(host, fate): &(u8, Fate)| {
+            let answer = answers(fate, *host, from.made).next();
+            arrives(facts, fate, to) || answer.is_some_and(|arp| arp.sha == to.mac())
+        };
+        if self.resolves.contains(&(from.made, to.made)) && !fates.iter().any(answered) {
+            return Err(blackhole("a question for the address", from, to));
         }
         Ok(())
     }
 
     /// A port has just been recorded as ACTIVE: those whose hosts were there all the time must reach it.
     pub fn active(&self, facts: &Facts, net: &impl Net, port: Made) -> Result<(), Violation> {
-        let Some((there, to)) = facts.placed().find(|(_, placed)| placed.made == port) else { return Ok(()) };
+        let home = facts.placed().find(|(_, placed)| placed.made == port && facts.is_home(placed));
+        let Some((there, to)) = home else { return Ok(()) };
         let Some(since) = self.since.get(&port).copied() else { return Ok(()) };
         for (host, from) in facts.placed().filter(|(_, from)| from.network == to.network && from.made != port) {
-            let settled = self.since.get(&from.made).is_none_or(|then| *then < since)
+            let settled = from.left.is_none()
+                && self.since.get(&from.made).is_none_or(|then| *then < since)
                 && self.stream_since.get(&host).is_none_or(|then| *then < since)
                 && self.reaches.iter().any(|(known, _)| *known == from.made);
             let fate = net.probe(host, from.made, Frame::data(from.mac(), to.mac()));
@@ -149,6 +180,36 @@ impl Moment {
         }
         Ok(())
     }
+}
+
+/// What becomes of a frame of this port; of one that moves, from where it was and from where it goes.
+fn fates(facts: &Facts, net: &impl Net, from: &Port, frame: Frame) -> Result<Vec<(u8, Fate)>, Violation> {
+    let fates: Vec<_> = facts.places(from).map(|host| (host, net.probe(host, from.made, frame))).collect();
+    fates.iter().try_for_each(|(host, fate)| no_leak(facts, *host, from.made, fate))?;
+    Ok(fates)
+}
+
+/// What has just arrived is heard there once the others have a tunnel to that host (ACTIVE says when), and the host that it
+/// left hears of both, that the port is gone and where it is, but not in one moment.
+fn is_between(facts: &Facts, from: &Port, to: &Port) -> bool {
+    let arriving = |port: &Port| port.left.filter(|_| facts.is_home(port));
+    arriving(from).is_some() || arriving(to).is_some_and(|left| facts.place(from) == Some(left.host))
+}
+
+/// It arrives where the port is, or was if it moves. A host that has not heard that the port has arrived still sends to where
+/// it was, which may know already and not take it.
+fn arrives(facts: &Facts, fate: &Fate, to: &Port) -> bool {
+    let late = to.left.filter(|_| facts.is_home(to)).map(|left| left.host);
+    facts.places(to).any(|host| reached(fate, host, to.made))
+        || fate.crossed.iter().any(|(_, to, ..)| Some(*to) == late)
+}
+
+fn one_way(to: &Port, fate: &Fate) -> Result<(), Violation> {
+    if fate.crossed.len() == 1 {
+        return Ok(());
+    }
+    let detail = format!("a frame for {to:?} goes {:?}", fate.crossed);
+    Err(Violation::new("a port that moves changes in one step", detail))
 }
 
 fn blackhole(what: &str, from: &Port, to: &Port) -> Violation {

@@ -50,7 +50,7 @@ impl Facts {
     /// Statuses tell the truth.
     pub fn check_statuses(&self, statuses: &BTreeMap<Made, PortStatus>) -> Result<(), Violation> {
         for port in self.ports.values() {
-            let truth = if self.place(port).is_some() { PortStatus::Active } else { PortStatus::Down };
+            let truth = if port.up && self.is_home(port) { PortStatus::Active } else { PortStatus::Down };
             let said = statuses.get(&port.made).copied();
             if said != Some(truth) {
                 let detail = format!("{:?} is {truth} and said to be {said:?}; {port:?}", port.made);

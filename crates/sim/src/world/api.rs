@@ -3,7 +3,8 @@
 use model::{Network, TunnelType};
 
 use super::World;
-use super::store::PortChange;
+use super::store::{PortChange, Stored};
+use crate::judge::{Left, Port};
 use crate::setup::{Made, host_name, ip, mac, network_id, port_id, segment};
 
 impl World {
@@ -62,11 +63,17 @@ impl World {
         if !self.change(slot, PortChange::Host(name.as_ref())) {
             return;
         }
-        if let Some(port) = self.facts.ports.get_mut(&slot) {
-            port.host = host;
-            self.moment.changed(port.made, self.steps);
-            self.moment.note_interests(&self.facts, false);
+        let Some(port) = self.facts.ports.get(&slot).copied() else { return };
+        let bound = self.store.ports.get(&port_id(port.made)).is_some_and(Stored::is_bound);
+        let place = self.facts.place(&port).filter(|place| bound && self.moment.works(port.made) && self.hears(*place));
+        let certain = place.map(|host| Left { host, certain: true });
+        let left = certain.or_else(|| Some(Left { host: self.still_at(port.made)?, certain: false }));
+        match left {
+            Some(Left { certain: true, .. }) => self.moment.moves(port.made, self.steps),
+            _ => self.moment.changed(port.made, self.steps),
         }
+        self.facts.ports.insert(slot, Port { host, left, ..port });
+        self.moment.note_interests(&self.facts, false);
     }
 
     pub(super) fn set_up(&mut self, slot: u8, up: bool) {
@@ -75,6 +82,7 @@ impl World {
         }
         if let Some(port) = self.facts.ports.get_mut(&slot) {
             port.up = up;
+            port.left = port.left.filter(|_| up);
             self.moment.changed(port.made, self.steps);
         }
     }
@@ -88,6 +96,12 @@ impl World {
             port.address = (port.address + 1) % 2;
             self.moment.readdressed(port.made);
         }
+    }
+
+    /// Where the database says that a port still is, which was bound elsewhere.
+    pub(super) fn still_at(&self, port: Made) -> Option<u8> {
+        let former = self.store.ports.get(&port_id(port))?.former.as_ref()?;
+        (0..self.setup.hosts).find(|host| host_name(*host) == former.host)
     }
 
     /// Says whether the port is different now.

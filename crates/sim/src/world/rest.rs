@@ -22,6 +22,9 @@ impl World {
         self.facts.check_statuses(&self.statuses())?;
         self.wait(FORGOTTEN)?;
         self.settle()?;
+        for port in self.facts.ports.values().map(|port| port.made).collect::<Vec<_>>() {
+            self.facts.settle_move(port, self.still_at(port))?;
+        }
         for host in 0..self.setup.hosts {
             self.check_host(host)?;
         }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use directory::Limits;
-use model::Committed;
+use model::{Committed, HostName};
 use server::hosts::Hosts;
 use server::hub::{Bounds, Command, Event, State};
 use server::writer::Writer;
@@ -44,6 +44,11 @@ impl Server {
 
     pub(crate) fn handle(&mut self, event: Event, now: Duration) {
         self.hub.handle(event, now.saturating_sub(self.started));
+    }
+
+    /// Whether the host has a stream.
+    pub(crate) fn hears(&self, host: &HostName) -> bool {
+        self.hub.connected().any(|connected| connected == *host)
     }
 
     pub(crate) fn read_commit(&mut self, now: Duration) {

@@ -34,6 +34,8 @@ pub(crate) struct Stored {
     pub(crate) admin_up: bool,
     /// The host, and whether binding to it succeeded.
     pub(crate) binding: Option<(HostName, bool)>,
+    /// Where it is still wired under an earlier binding.
+    pub(crate) former: Option<Binding>,
     pub(crate) generation: Generation,
     pub(crate) wired: bool,
     pub(crate) status: PortStatus,
@@ -111,7 +113,9 @@ impl Store {
         let binding = host.map(|host| (host.clone(), can_bind(host, of)));
         let generation = if binding.is_some() { Generation(1) } else { Generation::ZERO };
         let status = PortStatus::Down;
-        self.ports.insert(id, Stored { network, mac, ip, admin_up: true, binding, generation, wired: false, status });
+        let stored =
+            Stored { network, mac, ip, admin_up: true, binding, former: None, generation, wired: false, status };
+        self.ports.insert(id, stored);
         Some(self.commit_port(id))
     }
 
@@ -142,6 +146,7 @@ impl Store {
             }
         }
         if after.binding != before.binding || before.admin_up && !after.admin_up {
+            after.former = before.still_wired().filter(|_| after.admin_up && after.is_bound());
             after.generation = before.generation.next();
             (after.wired, after.status) = (false, PortStatus::Down);
         }
@@ -175,8 +180,14 @@ impl Store {
             let Some(port) = self.ports.get_mut(&report.port) else { continue };
             let possible = port.is_bound() && (port.admin_up || !report.wired);
             let fresh = port.generation == report.generation;
-            if possible && fresh && port.wired != report.wired {
+            let before = (port.wired, port.former.clone());
+            if possible && fresh {
                 port.wired = report.wired;
+                port.former = port.former.take().filter(|_| !report.wired);
+            } else if !report.wired {
+                port.former = port.former.take().filter(|former| former.generation != report.generation);
+            }
+            if before != (port.wired, port.former.clone()) {
                 changed.push(report.port);
             }
         }
@@ -225,6 +236,13 @@ impl Stored {
         self.binding.as_ref().is_some_and(|(_, bound)| *bound)
     }
 
+    /// The binding under which a host has it wired.
+    fn still_wired(&self) -> Option<Binding> {
+        let bound = self.binding.as_ref().filter(|_| self.wired);
+        let current = bound.map(|(host, _)| Binding { host: host.clone(), generation: self.generation });
+        current.or_else(|| self.former.clone())
+    }
+
     fn to_model(&self, id: PortId) -> Port {
         let bound = self.binding.as_ref().filter(|(_, bound)| *bound);
         Port {
@@ -234,6 +252,7 @@ impl Stored {
             ips: vec![self.ip],
             admin_up: self.admin_up,
             binding: bound.map(|(host, _)| Binding { host: host.clone(), generation: self.generation }),
+            former: self.former.clone(),
             wired: self.wired,
             status: self.status,
         }

@@ -1,5 +1,5 @@
 use model::{Change, Committed, Generation, PortStatus, Revision, TunnelType};
-use store::{NetworkUpdate, Port, Store, WiredReport};
+use store::{NetworkUpdate, Port, PortUpdate, Store, WiredReport};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::support::{
@@ -138,4 +138,65 @@ async fn reports_count_only_for_the_binding_that_they_are_of() {
     assert_eq!(store.revision(), revision.next(), "one transaction");
     let port = store.list::<Port>(&store::Filter::by_id(bound.0)).await.unwrap().pop().unwrap();
     assert_eq!((port.wired, port.status), (true, PortStatus::Active));
+}
+
+/// A port that is bound elsewhere stays wired where it was until its new host has it, or the old one no longer does.
+#[tokio::test]
+async fn a_port_that_moves_is_still_where_it_was() {
+    let (store, _directory) = open().await;
+    let network = network(&store, TunnelType::Vxlan).await;
+    subnet(&store, network, "10.0.0.0/24").await;
+    let made = create_ports(&store, vec![new_port(network, Some("h1"), None)], always()).await.unwrap();
+    let id = made[0].id;
+    let to = async |host: &'static str| {
+        let update = PortUpdate { host: Some(host.parse().ok()), ..PortUpdate::default() };
+        update_port(&store, id, update).await;
+    };
+    let report = async |generation, wired| {
+        let report = WiredReport { port: id, generation: Generation(generation), wired };
+        assert_eq!(store.set_wired(vec![report]).await.unwrap(), []);
+    };
+    let shown = async || {
+        let port = store.list::<Port>(&store::Filter::by_id(id.0)).await.unwrap().pop().unwrap();
+        let loaded = store.load().await.unwrap().changes;
+        assert!(loaded.contains(&Change::Port(port.to_model())), "what the hub loads is that");
+        (port.former.map(|former| (former.host.to_string(), former.generation.0)), port.wired)
+    };
+    let at = |host: &str, generation| Some((host.to_owned(), generation));
+
+    to("h2").await;
+    assert_eq!(shown().await, (None, false), "nobody had wired it");
+    report(2, true).await;
+    to("h1").await;
+    assert_eq!(shown().await, (at("h2", 2), false));
+    to("h3").await;
+    assert_eq!(shown().await, (at("h2", 2), false), "nor has h1 meanwhile");
+    report(4, true).await;
+    assert_eq!(shown().await, (None, true), "it has arrived");
+    to("h1").await;
+    report(4, false).await;
+    assert_eq!(shown().await, (None, false), "its old host no longer has it");
+    report(5, true).await;
+    to("h2").await;
+    let both = [(5, false), (6, true)].map(|(generation, wired)| WiredReport {
+        port: id,
+        generation: Generation(generation),
+        wired,
+    });
+    assert_eq!(store.set_wired(both.to_vec()).await.unwrap(), []);
+    assert_eq!(shown().await, (None, true), "both in one");
+    to("h1").await;
+    let down = PortUpdate { admin_state_up: Some(false), ..PortUpdate::default() };
+    update_port(&store, id, down).await;
+    assert_eq!(shown().await, (None, false), "it is down everywhere");
+}
+
+async fn update_port(store: &Store, id: model::PortId, update: PortUpdate) {
+    let write = store.write(move |write| {
+        Box::pin(async move {
+            let port: Port = write.get(id.0).await?;
+            port.update(write, update, &|_, _| true).await.map(drop)
+        })
+    });
+    write.await.unwrap();
 }

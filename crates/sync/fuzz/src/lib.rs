@@ -84,6 +84,7 @@ pub fn world() -> Committed {
             ips: entry(number).ips,
             admin_up: true,
             binding: Some(Binding { host: host(1 + number % 2), generation: Generation(1) }),
+            former: None,
             wired: number % 2 == 1,
             status: PortStatus::Active,
         })

@@ -89,10 +89,10 @@ impl Known {
             return wired_effect(port, generation, host, directory).into_iter().collect();
         }
         // That a port is isolated as ordered (deleted, bound elsewhere, down) is no news.
-        let Some(known) = directory.port(port).filter(|_| believed(port, generation, host, directory).is_ok()) else {
-            return Vec::new();
-        };
-        let unwired = known.wired.then_some(Effect::SetWired { port, generation, wired: false });
+        let standing = believed(port, generation, host, directory);
+        let Some((known, standing)) = directory.port(port).zip(standing.ok()) else { return Vec::new() };
+        let ends = known.wired || standing == Standing::Former;
+        let unwired = ends.then_some(Effect::SetWired { port, generation, wired: false });
         let trouble = known.admin_up.then_some(Effect::NotWired { port, reason });
         unwired.into_iter().chain(trouble).collect()
     }
@@ -139,28 +139,44 @@ impl Known {
 fn wired_effect(port: PortId, generation: Generation, host: &HostName, directory: &Directory) -> Option<Effect> {
     match believed(port, generation, host, directory) {
         Err(refusal) => Some(Effect::Refused { port, refusal }),
-        Ok(()) if !directory.is_plugged(host, port) => Some(Effect::Refused { port, refusal: Refusal::NotPlugged }),
-        Ok(()) if directory.port(port).is_some_and(|known| !known.admin_up) => {
+        // It was wired before, and is still.
+        Ok(Standing::Former) => None,
+        Ok(Standing::Bound) if !directory.is_plugged(host, port) => {
+            Some(Effect::Refused { port, refusal: Refusal::NotPlugged })
+        }
+        Ok(Standing::Bound) if directory.port(port).is_some_and(|known| !known.admin_up) => {
             Some(Effect::Refused { port, refusal: Refusal::AdminDown })
         }
-        Ok(()) if directory.port(port).is_some_and(|known| known.wired) => None,
-        Ok(()) => Some(Effect::SetWired { port, generation, wired: true }),
+        Ok(Standing::Bound) if directory.port(port).is_some_and(|known| known.wired) => None,
+        Ok(Standing::Bound) => Some(Effect::SetWired { port, generation, wired: true }),
     }
 }
 
-/// A host speaks only for ports that are bound to it, and of their present binding.
-fn believed(port: PortId, reported: Generation, host: &HostName, directory: &Directory) -> Result<(), Refusal> {
+/// By which right a host speaks for a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Bound,
+    /// It is bound elsewhere by now, and its new host has not wired it.
+    Former,
+}
+
+/// A host speaks only for ports that are bound to it, and of their present binding; or of the one before, as long as that
+/// is where the port can be reached.
+fn believed(port: PortId, reported: Generation, host: &HostName, directory: &Directory) -> Result<Standing, Refusal> {
     let known = directory.port(port).ok_or(Refusal::Unknown)?;
+    if known.former.as_ref().is_some_and(|former| former.host == *host && former.generation == reported) {
+        return Ok(Standing::Former);
+    }
     let binding = known.binding.as_ref().ok_or(Refusal::Unbound)?;
     if binding.host != *host {
         return Err(Refusal::BoundTo(binding.host.clone()));
     }
     let current = binding.generation;
-    if current == reported { Ok(()) } else { Err(Refusal::Stale { reported, current }) }
+    if current == reported { Ok(Standing::Bound) } else { Err(Refusal::Stale { reported, current }) }
 }
 
-/// Ports of this host that the store holds wired and that are known not to be plugged. After an inventory that may be
-/// any port that is bound here (the server may have restarted and never have seen it); else those that went.
+/// Ports that the store holds wired here and that are known not to be plugged. After an inventory that may be any port
+/// that is bound here, or was before (the server may have restarted and never have seen it); else those that went.
 fn unwire_unplugged(
     inventory: bool,
     gone: &[String],
@@ -169,15 +185,14 @@ fn unwire_unplugged(
     effects: &mut Vec<Effect>,
 ) {
     let went: Vec<PortId> = if inventory {
-        directory.bound_to(host).map(|port| port.id).collect()
+        directory.bound_to(host).chain(directory.leaving(host)).map(|port| port.id).collect()
     } else {
         gone.iter().filter_map(|id| port_of(id)).collect()
     };
     for id in went {
-        let Some(port) = directory.port(id).filter(|port| port.wired && !directory.is_plugged(host, id)) else {
-            continue;
-        };
-        if let Some(binding) = port.binding.as_ref().filter(|binding| binding.host == *host) {
+        let Some(port) = directory.port(id).filter(|_| !directory.is_plugged(host, id)) else { continue };
+        let bindings = port.binding.iter().filter(|_| port.wired).chain(&port.former);
+        for binding in bindings.filter(|binding| binding.host == *host) {
             effects.push(Effect::SetWired { port: id, generation: binding.generation, wired: false });
         }
     }

@@ -55,6 +55,7 @@ pub(crate) fn a_port(id: u8, on: u8, wired: bool) -> Port {
         ips: vec![IpAddr::from([192, 168, 0, id])],
         admin_up: true,
         binding: Some(Binding { host: host(on), generation: Generation(1) }),
+        former: None,
         wired,
         status: PortStatus::Down,
     }
@@ -97,9 +98,9 @@ impl Facts {
 
     pub(crate) fn entries_for(&self, on: u8, of: u8) -> BTreeMap<PortId, Entry> {
         let mut entries = BTreeMap::new();
-        for known in self.ports.values().filter(|known| known.network == network(of) && known.wired && known.admin_up) {
-            let Some(at) = (0..HOSTS).find(|n| known.binding.as_ref().is_some_and(|binding| binding.host == host(*n)))
-            else {
+        for known in self.ports.values().filter(|known| known.network == network(of) && known.admin_up) {
+            let binding = if known.wired { &known.binding } else { &known.former };
+            let Some(at) = (0..HOSTS).find(|n| binding.as_ref().is_some_and(|binding| binding.host == host(*n))) else {
                 continue;
             };
             if at != on {
@@ -112,7 +113,7 @@ impl Facts {
     }
 
     pub(crate) fn interests(&self, on: u8, plugged: &BTreeSet<u8>) -> BTreeSet<NetworkId> {
-        let here = |known: &&Port| known.binding.as_ref().is_some_and(|binding| binding.host == host(on));
+        let here = |known: &&Port| known.binding.iter().chain(&known.former).any(|binding| binding.host == host(on));
         plugged.iter().filter_map(|id| self.ports.get(&port(*id))).filter(here).map(|known| known.network).collect()
     }
 

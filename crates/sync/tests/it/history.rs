@@ -11,14 +11,24 @@ use crate::world::{Counts, World};
 
 #[derive(Debug, Clone)]
 enum Event {
-    Set { id: u8, on: u8, wired: bool, up: bool, ip: u8 },
+    /// `left`: where it was before, and is still wired.
+    Set {
+        id: u8,
+        on: u8,
+        left: Option<u8>,
+        wired: bool,
+        up: bool,
+        ip: u8,
+    },
     Delete(u8),
     Plug(u8, u8),
     Unplug(u8, u8),
     Connect(u8),
     Disconnect(u8),
     RestartAgent(u8),
-    RestartServer { restored: bool },
+    RestartServer {
+        restored: bool,
+    },
     ServerReads(u8),
     Drain(u8, usize),
     AgentReads(u8, u8),
@@ -27,9 +37,12 @@ enum Event {
 }
 
 fn event() -> impl Strategy<Value = Event> {
-    let set = (0..PORTS, 0..HOSTS, 0..4_u8, 0..8_u8, 0..2_u8);
+    let left = proptest::option::weighted(0.3, 0..HOSTS);
+    let set = (0..PORTS, 0..HOSTS, left, 0..4_u8, 0..8_u8, 0..2_u8);
     prop_oneof![
-        30 => set.prop_map(|(id, on, wired, up, ip)| Event::Set { id, on, wired: wired > 0, up: up > 0, ip }),
+        30 => set.prop_map(|(id, on, left, wired, up, ip)| {
+            Event::Set { id, on, left: left.filter(|_| wired == 0), wired: wired > 0, up: up > 0, ip }
+        }),
         2 => (0..PORTS).prop_map(Event::Delete),
         15 => (0..HOSTS, 0..PORTS).prop_map(|(on, id)| Event::Plug(on, id)),
         3 => (0..HOSTS, 0..PORTS).prop_map(|(on, id)| Event::Unplug(on, id)),
@@ -47,11 +60,12 @@ fn event() -> impl Strategy<Value = Event> {
 
 fn step(world: &mut World, event: &Event) {
     match *event {
-        Event::Set { id, on, wired, up, ip } => {
+        Event::Set { id, on, left, wired, up, ip } => {
             let mut fact = a_port(id, on, wired);
             fact.admin_up = up;
             fact.ips = vec![std::net::IpAddr::from([192, 168, ip, id])];
             fact.binding = Some(Binding { host: host(on), generation: Generation(u64::from(on) + 1) });
+            fact.former = left.map(|left| Binding { host: host(left), generation: Generation(0) });
             world.commit(vec![Change::Port(fact)]);
         }
         Event::Delete(id) => world.commit(vec![Change::PortDeleted(port(id))]),
@@ -91,7 +105,7 @@ fn histories_reach_every_kind_of_message() {
     let mut runner = TestRunner::deterministic();
     let strategy = vec(event(), 250);
     let mut totals = Counts::default();
-    for _ in 0..50 {
+    for _ in 0..60 {
         let mut world = World::new();
         let events = strategy.new_tree(&mut runner).unwrap().current();
         for event in &events {

@@ -145,7 +145,7 @@ impl HubState {
             match effect {
                 Effect::SetWired { port, wired, .. } => {
                     let known = self.facts.ports[&port].clone();
-                    self.commit(vec![Change::Port(model::Port { wired, ..known })]);
+                    self.commit(vec![Change::Port(model::Port { wired, former: None, ..known })]);
                 }
                 Effect::Answer { text, .. } => self.answers.push(text),
                 Effect::Resync { .. } | Effect::Violation(_) => panic!("{effect:?}"),

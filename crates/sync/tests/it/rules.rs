@@ -460,3 +460,49 @@ fn the_digest_of_an_order_tells_every_field() {
     assert_ne!(digest(Port { mac: Mac([4; 6]), ..base.clone() }), first);
     assert_ne!(digest(Port { admin_up: false, ..base }), first);
 }
+
+/// A port that was wired here and is bound elsewhere now: it stays wired here, for who has it still, until it is wired there.
+#[test]
+fn what_leaves_stays_wired_until_its_new_host_has_it() {
+    let mut server = Server::new(vec![a_port(0, 0, true)]);
+    server.inventory(&[0]);
+    let (messages, _) = server.drain();
+    let held = messages.iter().find_map(|message| match message {
+        ToAgent::Orders(orders) => orders.ports.first().map(|port| port.order.digest()),
+        _ => None,
+    });
+    let moved = |wired| {
+        let binding = |on, generation| Some(Binding { host: host(on), generation: Generation(generation) });
+        let former = if wired { None } else { binding(0, 1) };
+        Port { binding: binding(1, 2), former, ..a_port(0, 1, wired) }
+    };
+    server.commit(moved(false));
+    assert!(server.kinds().is_empty(), "its order is what it was");
+    assert_eq!(server.report(0, 1, true), [], "that is no news");
+    // Nor is it after a restart of the agent.
+    let present = vec![Interface { order_held: held, wired: Some(Generation(1)), ..plugged(0) }];
+    let effects = server.hear(ToServer::Interfaces(Interfaces { inventory: true, present, gone: vec![] }));
+    assert_eq!(effects, []);
+    assert_eq!(server.drain().1, []);
+    assert_eq!(server.report(0, 1, false), [set_wired(0, 1, false), not_wired(0)]);
+    let gone = vec![port(0).to_string()];
+    let effects = server.hear(ToServer::Interfaces(Interfaces { inventory: false, present: vec![], gone }));
+    assert_eq!(effects, [set_wired(0, 1, false)], "nobody has it any more");
+    assert_eq!(server.inventory(&[]), [set_wired(0, 1, false)], "nor by an inventory");
+
+    server.inventory(&[0]);
+    server.drain();
+    server.commit(moved(true));
+    let (messages, _) = server.drain();
+    let isolated = messages.iter().any(|message| match message {
+        ToAgent::Orders(orders) => matches!(orders.ports[0].order, Order::Isolate(_)),
+        _ => false,
+    });
+    assert!(isolated, "its new host has it: {messages:?}");
+    let refusal = Effect::Refused { port: port(0), refusal: Refusal::BoundTo(host(1)) };
+    assert_eq!(server.report(0, 1, true), [refusal]);
+}
+
+fn not_wired(id: u8) -> Effect {
+    Effect::NotWired { port: port(id), reason: String::new() }
+}
