@@ -41,8 +41,9 @@ pub(crate) fn write(figures: &Path) -> Result<()> {
 
 fn table(figures: &Path) -> Result<String> {
     let mut table = String::from(
-        "| what | probes, pairs × time | lost | longest gap | flow-mods, transactions | lost by twins | more |\n\
-         | --- | --- | --- | --- | --- | --- | --- |\n",
+        "| what | probes, pairs × time | lost | lost by twins | at other moments | longest gap | doubled, reordered | \
+         flow-mods, transactions | more |\n\
+         | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
     );
     let mut missing = Vec::new();
     for row in ROWS.into_iter().chain([ALL_AT_ONCE]) {
@@ -68,16 +69,19 @@ fn line(table: &mut String, row: &Value) -> Result<()> {
     });
     writeln!(
         table,
-        "| {} | {}, {} × {:.1} s | {} | {:.1} ms | {}, {} | {} | {} |",
+        "| {} | {}, {} × {:.1} s | {} | {} | {} | {:.1} ms | {}, {} | {}, {} | {} |",
         row["row"].as_str().unwrap_or_default(),
         number("sent"),
         number("pairs"),
         decimal("seconds"),
         number("lost"),
+        number("noise"),
+        number("unexplained"),
         decimal("worst_gap_ms"),
+        number("duplicates"),
+        number("reordered"),
         number("flow_mods"),
         number("transactions"),
-        number("noise"),
         more.collect::<Vec<_>>().join(", "),
     )?;
     Ok(())

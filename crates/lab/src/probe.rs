@@ -9,6 +9,7 @@ mod receiver;
 mod report;
 mod sender;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::Path;
@@ -59,6 +60,8 @@ pub struct Probes {
     points: Arc<Vec<Point>>,
     /// Where each point's probes go out; in the order of the points.
     outlets: Vec<Outlet>,
+    /// Where points are heard already, and will send from once they have moved.
+    arriving: BTreeMap<String, UdpSocket>,
     senders: Vec<JoinHandle<Sent>>,
     receivers: Vec<JoinHandle<Vec<Arrival>>>,
     received: Arc<Received>,
@@ -77,6 +80,7 @@ impl Probes {
             received: Arc::new(Received::new(points.len())),
             points,
             outlets: Vec::new(),
+            arriving: BTreeMap::new(),
             senders: Vec::new(),
             receivers: Vec::new(),
             sending: Arc::new(AtomicBool::new(true)),
@@ -103,15 +107,27 @@ impl Probes {
         self.pairs().filter_map(count).collect()
     }
 
+    /// What arrives for the point at this node counts too from now on, as with a VM that is about to take over from the one
+    /// that it is a copy of.
+    pub fn arrives(&mut self, point: &str, node: &Node) -> Result<(), Error> {
+        let points = self.points.clone();
+        let Some(at) = points.iter().find(|at| at.name == point) else { return Ok(()) };
+        let socket = open(node, at.address)?;
+        self.receive(&socket)?;
+        self.arriving.insert(at.name.clone(), socket);
+        Ok(())
+    }
+
     /// From now on the point is at another node, as a VM that has been migrated. What still arrives at the old one counts
     /// too.
     pub fn moved(&mut self, point: &str, node: &Node) -> Result<(), Error> {
-        for (number, at) in self.points.clone().iter().enumerate().filter(|(_, at)| at.name == point) {
-            let socket = open(node, at.address)?;
-            self.receive(&socket)?;
-            if let Some(outlet) = self.outlets.get(number) {
-                *outlet.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = socket;
-            }
+        if !self.arriving.contains_key(point) {
+            self.arrives(point, node)?;
+        }
+        let number = self.points.iter().position(|at| at.name == point);
+        let outlet = number.and_then(|number| self.outlets.get(number));
+        if let Some((outlet, socket)) = outlet.zip(self.arriving.remove(point)) {
+            *outlet.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = socket;
         }
         Ok(())
     }

@@ -1,10 +1,13 @@
 //! "A port moves host while messages are in flight, in any order: ends at the new host; no stale entry anywhere."
 
+use std::time::Duration;
+
 use lab::{Process, Vm};
 use model::TunnelType;
 use serde_json::json;
 
 use super::rig::{HOSTS, Rig};
+use super::run::Run;
 use crate::expect::Known;
 use crate::inspect::rows;
 use crate::overlay::{Overlay, Port, agents, until};
@@ -23,10 +26,12 @@ async fn a_port_that_moves_under_traffic_is_where_it_went_and_nowhere_else() {
 
     let before = rig.during("port moved, plugged before", async |probes| {
         let vm = rig.plug_port(&second).await;
+        rig.hand_over_neighbours(&vm).await;
         assert_eq!(rig.tag(&vm).await, "4095", "it is bound elsewhere yet");
+        probes.arrives("mover", &vm).unwrap();
         rig.change(&second, json!({ "binding:host_id": second.host })).await;
-        probes.moved("mover", &vm).unwrap();
         rig.until_status(&second, "ACTIVE").await;
+        probes.moved("mover", &vm).unwrap();
         rig.is_at(&second).await;
         rig.pass(probes, 200).await;
         // Late: the port is another host's by now.
@@ -37,14 +42,24 @@ async fn a_port_that_moves_under_traffic_is_where_it_went_and_nowhere_else() {
     });
     let before = before.await;
     before.others_lose_nothing("mover");
-    before.record();
+    changes_in_one_step(&before, "network");
+    let gap = before.longest_gap_to("mover");
+    before.with("gap_to_it_ms", gap).record();
 
     rig.ports[3] = second.clone();
+    let mut away = Duration::ZERO;
     let after = rig.during("port moved, plugged after", async |probes| {
         rig.change(&third, json!({ "binding:host_id": third.host })).await;
+        rig.settle().await;
+        // Nothing has changed for anybody: it can be reached where it was.
+        rig.is_at(&second).await;
+        rig.pass(probes, 200).await;
+        let begin = probes.elapsed();
         // Reordered: the old host hears of the end of its interface before the new one is plugged.
         rig.unplug(&second.vm).await.unwrap();
         let vm = rig.plug_port(&third).await;
+        away = probes.elapsed().saturating_sub(begin);
+        rig.hand_over_neighbours(&vm).await;
         probes.moved("mover2", &vm).unwrap();
         rig.until_status(&third, "ACTIVE").await;
         rig.is_at(&third).await;
@@ -52,10 +67,20 @@ async fn a_port_that_moves_under_traffic_is_where_it_went_and_nowhere_else() {
     });
     let after = after.await;
     after.others_lose_nothing("mover2");
-    after.record();
+    let gap = after.longest_gap_to("mover2");
+    after.with("unplugged_ms", away.as_secs_f64() * 1e3).with("gap_to_it_ms", gap).record();
     rig.ports[3] = third;
     rig.is_as_rebuilt().await;
     rig.check_control().unwrap();
+}
+
+/// On a host that it neither leaves nor goes to: its row leads elsewhere, and what the host may have learned of its MAC goes.
+/// Nothing else is touched, and nothing is taken away before.
+fn changes_in_one_step(run: &Run, host: &str) {
+    let written = run.flow_mods_of(host);
+    let [row, learned] = &written[..] else { panic!("{written:#?}") };
+    assert!(row.contains("command: Add") && row.contains("table: 20"), "{written:#?}");
+    assert!(learned.contains("command: DeleteStrict") && learned.contains("priority: 1"), "{written:#?}");
 }
 
 impl Rig {

@@ -25,7 +25,9 @@ async fn a_restart_of_the_database_touches_nothing_and_one_of_the_switch_is_repa
         rig.settle().await;
         rig.pass(probes, 500).await;
     });
-    database.await.is_untouched();
+    let database = database.await;
+    database.loses_no_more_than_twins();
+    database.is_untouched();
 
     rig.kill_server().await;
     let before = rig.state().await;

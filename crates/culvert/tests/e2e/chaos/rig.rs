@@ -119,6 +119,15 @@ impl Rig {
         }
     }
 
+    /// A VM takes what it knows of its neighbours with it when it moves.
+    pub(super) async fn hand_over_neighbours(&self, to: &Vm) {
+        for port in self.ports.iter().filter(|port| port.vm != to.spec().name.to_string()) {
+            let (ip, mac) = (port.address.addr(), port.mac);
+            let neighbour = format!("neighbour replace {ip} lladdr {mac} dev eth0 nud reachable");
+            to.exec("ip", neighbour.split(' ')).await.unwrap();
+        }
+    }
+
     /// Waits until the VM reaches the port's by its address, which it asks for anew.
     pub(super) async fn until_reaches(&self, vm: &str, port: &Port) {
         let from = self.vm(vm).unwrap();
@@ -133,7 +142,11 @@ impl Rig {
 
     /// What all agents have written since this was last asked.
     pub(super) fn take_written(&self) -> Vec<String> {
-        self.hosts.iter().flat_map(Observed::take_written).collect()
+        let of_host = |(name, host): (&str, &Observed)| {
+            let written = host.take_written().into_iter();
+            written.map(|written| format!("{name} {written}")).collect::<Vec<_>>()
+        };
+        HOSTS.into_iter().zip(&self.hosts).flat_map(of_host).collect()
     }
 
     pub(super) async fn kill_server(&self) {

@@ -89,7 +89,31 @@ impl Run {
 
     /// Probes between VMs that did not arrive, whatever the reason.
     pub(super) fn missed(&self) -> u64 {
-        self.pairs().map(|pair| pair.lost).sum()
+        self.all_losses().map(|(_, loss)| loss.lost).sum()
+    }
+
+    /// What stops the twins stops the VMs as well, and no more: a tenth, and some probes for each pair, is for what begins
+    /// and ends between two probes, and for the twins' other size.
+    pub(super) fn loses_no_more_than_twins(&self) {
+        let (lost, twins) = (self.missed(), self.report.group(TWINS).map(|pair| pair.lost).sum::<u64>());
+        let pairs = self.pairs().count() as u64;
+        assert!(lost <= twins + twins / 10 + 20 * pairs, "{lost} lost, and {twins} of the twins': {self}");
+    }
+
+    /// The longest time for which this VM heard nothing of another, in milliseconds, whatever the reason.
+    pub(super) fn longest_gap_to(&self, vm: &str) -> f64 {
+        let to_it = self.all_losses().filter(|(pair, _)| pair.to == vm);
+        to_it.map(|(_, loss)| loss.to_ms - loss.from_ms).fold(0.0, f64::max)
+    }
+
+    /// Flow-mods that the host's agent has written, in words.
+    pub(super) fn flow_mods_of(&self, host: &str) -> Vec<&String> {
+        self.written.iter().filter(|written| written.starts_with(host) && written.contains("FlowMod")).collect()
+    }
+
+    fn all_losses(&self) -> impl Iterator<Item = (&PairReport, Loss)> {
+        let all = self.pairs().flat_map(|pair| pair.losses.iter().map(move |loss| (pair, *loss)));
+        all.filter(|(_, loss)| loss.to_ms >= self.begin)
     }
 
     /// When the machine itself lost probes, between any two hosts: from when to when, in milliseconds. All share its queues.
@@ -109,8 +133,7 @@ impl Run {
 
     /// Those of pairs of which one end is this VM.
     pub(super) fn losses_of(&self, vm: &str) -> impl Iterator<Item = (&PairReport, Loss)> {
-        let all = self.pairs().flat_map(|pair| pair.losses.iter().map(move |loss| (pair, *loss)));
-        all.filter(move |(pair, loss)| (pair.from == vm || pair.to == vm) && loss.to_ms >= self.begin)
+        self.all_losses().filter(move |(pair, _)| pair.from == vm || pair.to == vm)
     }
 
     pub(super) fn flow_mods(&self) -> usize {
@@ -142,12 +165,13 @@ impl Run {
             "pairs": self.pairs().count(),
             "seconds": self.report.duration_ms / 1e3,
             "sent": sum(|pair| pair.sent),
-            "lost": self.lost(),
+            "lost": self.missed(),
+            "unexplained": self.lost(),
             "noise": self.report.group(TWINS).map(|pair| pair.lost).sum::<u64>(),
             "unsent": sum(|pair| pair.unsent),
             "reordered": sum(|pair| pair.reordered),
             "duplicates": sum(|pair| pair.duplicates),
-            "worst_gap_ms": self.losses().map(|(_, loss)| loss.to_ms - loss.from_ms).fold(0.0, f64::max),
+            "worst_gap_ms": self.all_losses().map(|(_, loss)| loss.to_ms - loss.from_ms).fold(0.0, f64::max),
             "worst_delay_ms": worst(|pair| pair.worst_delay_ms),
             "flow_mods": self.flow_mods(),
             "transactions": self.written.len() - self.flow_mods(),
