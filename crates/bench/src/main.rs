@@ -15,6 +15,7 @@ mod recorder;
 mod replay;
 mod report;
 mod rest;
+mod restart;
 mod samples;
 mod site;
 mod snapshot;
@@ -65,6 +66,8 @@ struct Args {
 enum What {
     /// From a snapshot's first byte until Open vSwitch has it; from the agent's start to the same state
     Snapshot,
+    /// From the moment a restarted Open vSwitch forwards until all flows are back
+    Restart,
     /// From a plug to ACTIVE, and to the flow on each peer
     Plug,
     /// The agent's memory
@@ -97,6 +100,9 @@ async fn main() -> anyhow::Result<ExitCode> {
     }
     if wants(What::Snapshot) {
         snapshot::measure(&site, args.runs, &mut report).await?;
+    }
+    if wants(What::Restart) {
+        restart::measure(&site, args.runs, &mut report).await?;
     }
     if wants(What::Memory) {
         memory::measure(&site, &mut report).await?;

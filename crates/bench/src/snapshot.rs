@@ -16,7 +16,7 @@ use crate::stand_in::StandIn;
 use crate::world::{LOCAL_PORT, World};
 
 /// Flow-mods a second below which the machine is too busy, or too slow, to say anything.
-const LEAST_REPLAYED: f64 = 100_000.0;
+pub(crate) const LEAST_REPLAYED: f64 = 100_000.0;
 const MOST_TO_REPLAY: f64 = 1.5;
 const MOST_TO_START: Duration = Duration::from_secs(1);
 /// The bridges' own flows, and what is a network's rather than a port's.
@@ -37,7 +37,7 @@ pub(crate) async fn measure(site: &Site, runs: usize, report: &mut Report) -> an
 }
 
 /// What an agent sends for this world, from an agent that is not timed.
-async fn record(site: &Site, host: &Host, world: World) -> anyhow::Result<Recorded> {
+pub(crate) async fn record(site: &Site, host: &Host, world: World) -> anyhow::Result<Recorded> {
     let directory = tempfile::tempdir_in(&site.directory)?;
     let via = |bridge: &str| (directory.path().join(bridge), host.rundir().join(bridge));
     let (path, target) = via("br-int.mgmt");
