@@ -8,6 +8,7 @@ mod checkpoint;
 mod database;
 pub(crate) mod facts;
 mod flows;
+mod missing;
 mod repair;
 mod reports;
 mod server;
@@ -64,6 +65,8 @@ pub struct HostState {
     reports: Reports,
     parked: Parked,
     repair: Repair,
+    /// Interface ids that were here when the database was lost, and are not since.
+    missing: BTreeSet<String>,
     /// What is known has changed since it was last given to the disk.
     unsaved: bool,
     commands: Vec<Command>,
@@ -92,6 +95,7 @@ impl HostState {
             reports: Reports::default(),
             parked: Parked::default(),
             repair: Repair::default(),
+            missing: BTreeSet::new(),
             unsaved: false,
             commands: Vec::new(),
             config,

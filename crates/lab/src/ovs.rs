@@ -64,6 +64,17 @@ impl Host {
         self.start(daemon).await
     }
 
+    /// Both daemons die, the database is deleted, and a new one is made as at the host's first start.
+    pub async fn lose_database(&self) -> Result<(), Error> {
+        self.kill(Daemon::Vswitchd).await?;
+        self.kill(Daemon::OvsdbServer).await?;
+        let database = self.rundir.join("conf.db");
+        fs::remove_file(&database).map_err(Error::io("remove the database", &database))?;
+        self.start_ovsdb_server().await?;
+        self.configure().await?;
+        self.start_vswitchd().await
+    }
+
     async fn end(&self, daemon: Daemon, signal: Signal) -> Result<(), Error> {
         match self.process(daemon.as_str())? {
             Some(process) => process.end(signal).await,

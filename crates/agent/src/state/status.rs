@@ -23,6 +23,8 @@ pub struct Status {
     pub ports: Vec<PortStatus>,
     pub networks: Vec<NetworkStatus>,
     pub tunnels: Vec<TunnelStatus>,
+    /// Interface ids of ports that were here when Open vSwitch lost its database, and have not been plugged since.
+    pub missing: Vec<String>,
     /// What others changed and the agent put right again.
     pub repaired: Repaired,
     /// What this host was told and cannot do, in words.
@@ -95,6 +97,7 @@ impl HostState {
             ports: self.wiring.goals.iter().filter_map(|(id, goal)| self.port_status(id, goal)).collect(),
             networks: networks.collect(),
             tunnels: tunnels.collect(),
+            missing: self.missing.iter().cloned().collect(),
             repaired: self.repair.counts(),
             problems: self.pipeline.problems().iter().map(ToString::to_string).collect(),
         }

@@ -107,6 +107,7 @@ impl HostState {
             return;
         }
         self.wiring.surveyed = true;
+        self.note_missing();
         self.settle_ports_of_others();
         let replica = &self.database.replica;
         self.wiring.writes.retain(|_, write| !matches!(write, Write::Until(cfg) if replica.is_applied(*cfg)));

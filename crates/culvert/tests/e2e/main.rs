@@ -22,6 +22,7 @@ mod install;
 mod isolation;
 mod learned;
 mod local_vlans;
+mod lost_database;
 mod monitor;
 mod observer;
 mod old_switch;

@@ -1,0 +1,61 @@
+//! Open vSwitch's database is deleted: what is the agent's comes back by itself, what is others' is named.
+
+use model::TunnelType;
+use serde_json::json;
+
+use crate::inspect::{LEARNED, rows};
+use crate::observer::Observed;
+use crate::overlay::{Overlay, until_equal};
+use crate::support::TestLab;
+
+/// Once while the agent runs, then while it does not: what was there it has from its disk.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_deleted_is_made_again_and_ports_come_back_when_they_are_plugged() {
+    let overlay = Overlay::without_agents(TestLab::of_two("lostdb").await).await;
+    let agents = ["compute1", "compute2"].map(|host| Observed::new(overlay.at(host)));
+    agents.iter().for_each(Observed::start_agent);
+    overlay.until_in_step().await;
+    let network = overlay.network(TunnelType::Vxlan, 1001, "10.7.0.0/16").await;
+    let one = overlay.add_vm(&network, "vm1", "compute1", "10.7.0.1").await;
+    let two = overlay.add_vm(&network, "vm2", "compute2", "10.7.0.2").await;
+    let (agent, host) = (&agents[0], overlay.at("compute1"));
+    let flows = async || {
+        // How many: their VLAN is another one then, for the one that was freed is the last to be used again.
+        rows(&host, "br-tun", &[]).await.iter().filter(|row| !row.contains(LEARNED)).count()
+    };
+    overlay.until_in_step().await;
+    agent.until_settled().await;
+    let before = flows().await;
+    assert_eq!(agent.status()["missing"], json!([]));
+
+    for (times, runs) in [(1, true), (2, false)] {
+        if !runs {
+            agent.stop_agent().await;
+        }
+        host.lose_database().await.unwrap();
+        if !runs {
+            agent.start_agent();
+        }
+        agent.until_compared().await;
+        until_equal("the port is missing", async || Some((agent.status()["missing"].clone(), json!([one.id])))).await;
+        overlay.until_in_step().await;
+        assert!(rows(&host, "br-int", &[]).await.len() > 2 && rows(&host, "br-tun", &[]).await.len() > 64);
+        overlay.until_status(&one, "DOWN").await;
+        let log = agent.agent().log();
+        let said = log.lines().filter(|line| line.contains("lost its database")).collect::<Vec<_>>();
+        assert!(said.len() == times && said.iter().all(|line| line.contains(&one.id)), "{said:?}\n{log}");
+
+        overlay.unplug(&one.vm).await.unwrap();
+        overlay.plug_port(&one).await;
+        overlay.until_status(&one, "ACTIVE").await;
+        until_equal("all flows are back", async || Some((flows().await, before))).await;
+        assert!(overlay.ping(&one, &two, 2).await.0 && overlay.ping(&two, &one, 2).await.0);
+        assert_eq!(agent.status()["missing"], json!([]));
+    }
+
+    // The control: a port that is unplugged is not missing.
+    overlay.unplug(&one.vm).await.unwrap();
+    overlay.until_status(&one, "DOWN").await;
+    assert_eq!(agent.status()["missing"], json!([]));
+    overlay.check_control().unwrap();
+}
