@@ -25,6 +25,8 @@ pub enum Error {
     BridgeName(String),
     #[error("flood_limit is 0: no broadcast would ever leave this host; use 1 or more (780 on Open vSwitch 3.1)")]
     FloodLimit,
+    #[error("`review_interval_ms` must be at least 1: it is the time from one comparison of all flows to the next")]
+    ReviewInterval,
     #[error("\"{0}\" is not the address of a server: write host:port, as in 10.0.0.11:9690")]
     Server(String),
     #[error(

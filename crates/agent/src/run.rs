@@ -24,8 +24,6 @@ const EVENTS: usize = 1024;
 const TOGETHER: usize = 1024;
 /// Messages that wait for the server. The state says each thing once, so only a dead peer fills this.
 const MESSAGES: usize = 16 << 10;
-/// How often all flows are read and compared, though nobody has told of a change.
-const REVIEW: Duration = Duration::from_mins(5);
 /// How soon what the database refused is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -63,8 +61,9 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Erro
     let mut retry = interval(RETRY);
     retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // At another moment than the other hosts, whatever makes them start together.
-    let first = REVIEW.mul_f64(rand::random_range(0.5..1.5));
-    let mut review = interval_at(Instant::now() + first, REVIEW);
+    let first = config.review_interval.mul_f64(rand::random_range(0.5..1.5));
+    let mut review = interval_at(Instant::now() + first, config.review_interval);
+    review.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let event = tokio::select! {
             () = shutdown.cancelled() => break,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use model::{HostName, LocalVlan, TunnelType};
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,8 @@ pub struct Settings {
     pub local_vlans: String,
     /// Outputs of one flood list that the datapath really serves.
     pub flood_limit: usize,
+    /// How often all flows are read and compared, though nobody has told of a change; in milliseconds.
+    pub review_interval_ms: u64,
     pub run_dir: PathBuf,
     /// Where the checkpoint lies: what the agent knows, for the next time it starts.
     pub state_dir: PathBuf,
@@ -61,6 +64,7 @@ impl Default for Settings {
             ovs_rundir: "/var/run/openvswitch".into(),
             local_vlans: "1-4094".to_owned(),
             flood_limit: 780,
+            review_interval_ms: 300_000,
             run_dir: "/run/culvert".into(),
             state_dir: "/var/lib/culvert".into(),
             static_file: None,
@@ -107,6 +111,7 @@ pub struct Config {
     pub ovs_rundir: PathBuf,
     pub local_vlans: (LocalVlan, LocalVlan),
     pub flood_limit: usize,
+    pub review_interval: Duration,
     pub run_dir: PathBuf,
     pub state_dir: PathBuf,
 }
@@ -168,6 +173,9 @@ impl Settings {
         if self.flood_limit == 0 {
             return Err(Error::FloodLimit);
         }
+        if self.review_interval_ms == 0 {
+            return Err(Error::ReviewInterval);
+        }
         let source = match self.static_file {
             Some(path) => Source::StaticFile(path),
             None => Source::Server(check_server(self.server, self.insecure_server)?),
@@ -186,6 +194,7 @@ impl Settings {
             ovs_rundir: self.ovs_rundir,
             local_vlans: parse_vlans(&self.local_vlans)?,
             flood_limit: self.flood_limit,
+            review_interval: Duration::from_millis(self.review_interval_ms),
             run_dir: self.run_dir,
             state_dir: self.state_dir,
         })

@@ -64,6 +64,8 @@ impl Component for Agent {
             "Local VLANs for networks: one each, so this is how many networks the host can have" },
         Opt { name: "flood-limit", kind: Kind::Number, value: "OUTPUTS", help:
             "The longest flood list that the datapath serves in full (Open vSwitch 3.1 in userspace: 780)" },
+        Opt { name: "review-interval-ms", kind: Kind::Number, value: "MILLISECONDS", help:
+            "How often all flows are compared with what should be, though Open vSwitch has told of no change" },
         Opt { name: "run-dir", kind: Kind::Text, value: "DIRECTORY", help: "Where the admin socket agent.sock lies" },
         Opt { name: "state-dir", kind: Kind::Text, value: "DIRECTORY", help:
             "Where agent.checkpoint lies: what the agent knows, for the next time it starts" },
