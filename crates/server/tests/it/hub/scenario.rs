@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::agent::Agent;
-use super::world::World;
+use super::world::{World, eventually};
 
 const GATEWAY: &str = "10.0.1.21";
 const COMPUTE1: &str = "10.0.1.31";
@@ -121,9 +121,11 @@ async fn steps(tunnel_type: &'static str) {
     world.active(&second).await;
     assert_eq!(s.told().await, [nothing(), added.clone(), added]);
 
-    // 8: it moves to compute2
+    // 8: it moves to compute2: for the others it is where it was, until it is unplugged there
     world.set(&second, json!({"binding:host_id": "compute2"})).await;
+    assert_eq!(s.told().await, [nothing(), nothing(), nothing()]);
     s.compute1.unplug(&second).await;
+    eventually("it is nowhere", || s.network.knows("fa:16:3e:00:00:0a").is_none()).await;
     assert_eq!(s.told().await, [nothing(), removed.clone(), removed]);
     s.compute2.plug(&second).await;
     world.active(&second).await;
