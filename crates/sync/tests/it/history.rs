@@ -105,7 +105,7 @@ fn histories_reach_every_kind_of_message() {
     let mut runner = TestRunner::deterministic();
     let strategy = vec(event(), 250);
     let mut totals = Counts::default();
-    for _ in 0..60 {
+    for _ in 0..100 {
         let mut world = World::new();
         let events = strategy.new_tree(&mut runner).unwrap().current();
         for event in &events {
