@@ -20,7 +20,7 @@ INSERT INTO ports VALUES
      'vm', 'compute:nova', 'ACTIVE', TRUE, 5, '{"description":"web"}', 1000, 3000, 4);
 INSERT INTO fixed_ips VALUES
     (x'000000000000000000000000000000b0', x'0a000008', x'000000000000000000000000000000c0', 0);
-INSERT INTO bindings VALUES (x'000000000000000000000000000000c0', 'compute1', 'ovs');
+INSERT INTO bindings (port_id, host, vif_type) VALUES (x'000000000000000000000000000000c0', 'compute1', 'ovs');
 INSERT INTO hosts (name, id, endpoint, tunnel_types, admin_state_up, configurations, boot_id, software, created_at,
     started_at, heartbeat_at)
     VALUES ('compute1', x'000000000000000000000000000000d0', x'0a00011f', 'gre,vxlan', FALSE, '{}', 'boot', 'culvert',
