@@ -100,7 +100,7 @@ impl Default for Settings {
 
 /// All of the API, ready to be served.
 pub fn router(state: RestState) -> Router {
-    handlers::routes::<networks::Networks>()
+    let routes = handlers::routes::<networks::Networks>()
         .merge(handlers::routes::<subnets::Subnets>())
         .merge(handlers::routes::<ports::Ports>())
         .merge(handlers::routes_without_create::<agents::Agents>())
@@ -111,12 +111,14 @@ pub fn router(state: RestState) -> Router {
         .merge(quotas::routes())
         .merge(availability_zones::routes())
         .merge(extensions::routes())
-        .merge(versions::routes())
+        .merge(versions::routes());
+    let bounds = Bounds::new(state.settings.timeout, routes.long_lists());
+    routes
         .described()
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(from_fn_with_state(Bounds::new(state.settings.timeout), bounds::bound))
+        .layer(from_fn_with_state(bounds, bounds::bound))
         .layer(map_response(name_request))
         .with_state(state)
 }

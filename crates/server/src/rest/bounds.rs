@@ -3,6 +3,7 @@
 //! A request's body is read whole before its handler starts: in bounded time, within a bound for one body and one for
 //! all. A large answer counts until the peer has taken it. What is heavy takes turns.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,14 +41,16 @@ pub(crate) struct Bounds {
     bodies: Arc<Semaphore>,
     answers: Arc<Semaphore>,
     heavy: Arc<Semaphore>,
+    /// The paths of lists that may be long.
+    lists: Arc<HashSet<String>>,
     /// Within this a whole body arrives, and what is heavy has its turn.
     timeout: Duration,
 }
 
 impl Bounds {
-    pub(crate) fn new(timeout: Duration) -> Bounds {
+    pub(crate) fn new(timeout: Duration, lists: HashSet<String>) -> Bounds {
         let [bodies, answers, heavy] = [BODIES, ANSWERS, HEAVY].map(|permits| Arc::new(Semaphore::new(permits)));
-        Bounds { bodies, answers, heavy, timeout }
+        Bounds { bodies, answers, heavy, lists: Arc::new(lists), timeout }
     }
 
     async fn serve(&self, request: Request, next: Next) -> Result<Response> {
@@ -56,10 +59,18 @@ impl Bounds {
             Ok(read) => read,
             Err(error) => return Ok(([(header::CONNECTION, "close")], error).into_response()),
         };
-        let heavy = body.len() > LARGE || lists_many(&head);
+        let heavy = body.len() > LARGE || self.lists_many(&head);
         let _turn = if heavy { Some(self.turn().await?) } else { None };
         let answer = next.run(Request::from_parts(head, Body::from(body))).await;
         self.hold(answer).await
+    }
+
+    /// Whether a request is for a list that may be long, without a `limit` or in large pages.
+    fn lists_many(&self, head: &request::Parts) -> bool {
+        let mut pairs = head.uri.query().unwrap_or_default().split('&');
+        let limit = pairs.find_map(|pair| pair.strip_prefix("limit=")?.parse::<usize>().ok());
+        let long = head.method == Method::GET && self.lists.contains(head.uri.path());
+        long && !limit.is_some_and(|limit| (1..=SMALL_PAGE).contains(&limit))
     }
 
     /// Nobody waits longer for a turn than for a client.
@@ -136,10 +147,24 @@ fn kibibytes(bytes: usize) -> usize {
     bytes.div_ceil(1 << 10)
 }
 
-/// Whether a request is for a collection without a `limit`, or in large pages.
-fn lists_many(head: &request::Parts) -> bool {
-    let mut pairs = head.uri.query().unwrap_or_default().split('&');
-    let limit = pairs.find_map(|pair| pair.strip_prefix("limit=")?.parse::<usize>().ok());
-    let collection = head.uri.path().trim_matches('/').split('/').count() == 2;
-    head.method == Method::GET && collection && !limit.is_some_and(|limit| (1..=SMALL_PAGE).contains(&limit))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_lists_that_may_be_long_take_turns() {
+        let bounds = Bounds::new(Duration::from_secs(1), HashSet::from(["/v2.0/ports".to_owned()]));
+        for (method, address, heavy) in [
+            (Method::GET, "/v2.0/ports", true),
+            (Method::GET, "/v2.0/ports?name=p&limit=5000", true),
+            (Method::GET, "/v2.0/ports?limit=0", true),
+            (Method::GET, "/v2.0/ports?name=p&limit=1000", false),
+            (Method::POST, "/v2.0/ports", false),
+            (Method::GET, "/v2.0/ports/1", false),
+            (Method::GET, "/v2.0/extensions", false),
+        ] {
+            let request = Request::builder().method(&method).uri(address).body(Body::empty()).unwrap();
+            assert_eq!(bounds.lists_many(&request.into_parts().0), heavy, "{method} {address}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Routes, each with what the API's description says of it: there is no other way to serve a path, so nothing is served
 //! that is not described.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use axum::Router;
@@ -68,6 +68,13 @@ impl Routes {
         self
     }
 
+    /// The paths of the lists that are as long as the database has objects: those that come in pages.
+    pub(crate) fn long_lists(&self) -> HashSet<String> {
+        let in_pages =
+            |operation: &&Operation| operation.parameters.iter().any(|parameter| parameter["name"] == "limit");
+        self.operations.iter().filter(in_pages).map(|operation| operation.path.clone()).collect()
+    }
+
     /// All of it, and its description at `/openapi.json`.
     pub(crate) fn described(mut self) -> Router<RestState> {
         let path = "/openapi.json";
@@ -86,7 +93,9 @@ impl Operation {
     fn new(method: Method, path: impl Into<String>, id: impl Into<String>, summary: impl Into<String>) -> Operation {
         let path = path.into();
         // what is not UTF-8 in the place of a parameter
-        let refusals = if path.contains('{') { vec![400] } else { Vec::new() };
+        let unfit = path.contains('{').then_some(400);
+        // any request may bring a body, and any answer may be one too much
+        let refusals = unfit.into_iter().chain([408, 413, 503]).collect();
         Operation {
             method,
             path,
@@ -120,7 +129,7 @@ impl Operation {
     /// Takes a body of this schema; what may be wrong with any body comes with it.
     pub(crate) fn takes(mut self, schema: Value) -> Operation {
         self.body = Some(schema);
-        self.refused(&[400, 408, 413, 415, 503])
+        self.refused(&[400, 415])
     }
 
     /// Succeeds with a body of this schema.

@@ -210,6 +210,14 @@ pub(crate) struct TagFilter {
 }
 
 impl TagFilter {
+    /// The parameters of a list, and what each asks for.
+    pub(crate) const NAMES: &[(&str, &str)] = &[
+        ("tags", "All of these tags, with commas between them"),
+        ("tags-any", "Any of these tags"),
+        ("not-tags", "Not all of these tags"),
+        ("not-tags-any", "None of these tags"),
+    ];
+
     /// Takes a pair of the query, if it is one of its own: tags are listed with commas between them.
     pub(crate) fn take(&mut self, name: &str, value: &str) -> bool {
         let list = match name {

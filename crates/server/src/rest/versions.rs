@@ -15,6 +15,7 @@ use super::routes::{Operation, Routes};
 use super::security_group_rules::SecurityGroupRules;
 use super::security_groups::SecurityGroups;
 use super::subnets::Subnets;
+use super::table::Table;
 
 pub(crate) fn routes() -> Routes {
     let array = json!({"type": "array"});
@@ -43,8 +44,13 @@ async fn v2(headers: HeaderMap) -> Json<Value> {
         availability_zones::TABLE,
     ];
     let resources = tables.map(|table| {
-        let link = json!({"rel": "self", "href": format!("{}/v2.0/{}", base(&headers), table.plural)});
+        let link = json!({"rel": "self", "href": format!("{}/v2.0/{}", base(&headers), path(&table))});
         json!({"name": table.singular, "collection": table.plural, "links": [link]})
     });
     Json(json!({"resources": resources}))
+}
+
+/// Availability zones are the one collection that Neutron, too, has under its name as it is.
+fn path(table: &Table) -> String {
+    if table.plural == availability_zones::TABLE.plural { table.plural.to_owned() } else { table.path() }
 }

@@ -51,6 +51,38 @@ async fn the_description_is_of_what_is_served() {
     assert_eq!(status.as_u16(), 201, "{answer}");
 }
 
+#[tokio::test]
+async fn a_body_that_is_too_large_is_refused_and_described_where_none_is_expected() {
+    let server = RestServer::start().await;
+    let document = server.get("/openapi.json").await;
+    for (method, path, described) in [
+        (Method::GET, "/v2.0/networks?limit=1", "/v2.0/networks"),
+        (Method::PUT, "/v2.0/networks/x/tags/t", "/v2.0/networks/{id}/tags/{tag}"),
+        (Method::DELETE, "/v2.0/ports/x", "/v2.0/ports/{id}"),
+        (Method::GET, "/v2.0/extensions", "/v2.0/extensions"),
+    ] {
+        let responses = &document["paths"][described][method.as_str().to_lowercase()]["responses"];
+        for status in ["408", "413", "503"] {
+            assert!(responses.get(status).is_some(), "{method} {described}: {status}");
+        }
+        let body = Some(json!(" ".repeat(3 << 20)));
+        server.refused(method, path, body, 413, "HTTPRequestEntityTooLarge").await;
+    }
+}
+
+#[tokio::test]
+async fn the_filters_by_tags_are_described() {
+    let server = RestServer::start().await;
+    let document = server.get("/openapi.json").await;
+    for (path, tagged) in [("/v2.0/networks", true), ("/v2.0/ports", true), ("/v2.0/agents", false)] {
+        let parameters = document["paths"][path]["get"]["parameters"].as_array().unwrap();
+        for name in ["tags", "tags-any", "not-tags", "not-tags-any"] {
+            let described = parameters.iter().filter(|parameter| parameter["name"] == name).count();
+            assert_eq!(described, usize::from(tagged), "{path}: {name}");
+        }
+    }
+}
+
 /// Another path is served by nobody, and another method of these paths by nobody: the description is made of the routes.
 #[tokio::test]
 async fn what_is_described_is_served_and_no_other_method() {

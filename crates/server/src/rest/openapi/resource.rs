@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::super::resource::Resource;
 use super::super::routes::{Operation, Routes};
 use super::super::table::Table;
+use super::super::tags::TagFilter;
 use super::schema;
 
 /// The schemas of a table's objects: shown, to be made, to be changed.
@@ -129,7 +130,10 @@ pub(crate) fn filters(table: &Table) -> impl Iterator<Item = Value> {
     let filters = |name, structured: bool| !structured || table.has_keys(name);
     let attributes =
         table.attributes.iter().filter(move |attribute| filters(attribute.name, attribute.kind.is_structured()));
-    attributes.map(|attribute| query(attribute.name, &strings(), "One of these values"))
+    let (tags, others): (Vec<_>, Vec<_>) = attributes.partition(|attribute| attribute.name == "tags");
+    let tags = if tags.is_empty() { &[][..] } else { TagFilter::NAMES };
+    let others = others.into_iter().map(|attribute| query(attribute.name, &strings(), "One of these values"));
+    others.chain(tags.iter().map(|(name, meaning)| query(name, &json!({"type": "string"}), meaning)))
 }
 
 fn strings() -> Value {
