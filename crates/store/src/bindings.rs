@@ -80,9 +80,10 @@ impl Port {
     }
 
     async fn put(&self, write: &mut Write<'_>, binding: &InactiveBinding) -> Result<()> {
-        sqlx::query(
+        let changed = sqlx::query(
             "INSERT INTO inactive_bindings (port_id, host, vif_type, attributes) VALUES ($1, $2, $3, $4) \
-             ON CONFLICT (port_id, host) DO UPDATE SET vif_type = excluded.vif_type, attributes = excluded.attributes",
+             ON CONFLICT (port_id, host) DO UPDATE SET vif_type = excluded.vif_type, attributes = excluded.attributes \
+             WHERE vif_type <> excluded.vif_type OR attributes <> excluded.attributes",
         )
         .bind(self.id.0)
         .bind(binding.host.as_str())
@@ -90,7 +91,9 @@ impl Port {
         .bind(attributes_text(&binding.attributes)?)
         .execute(write.db())
         .await?;
-        write.touch(Touched::Port(self.id), None);
+        if changed.rows_affected() > 0 {
+            write.touch(Touched::Port(self.id), None);
+        }
         Ok(())
     }
 }

@@ -188,7 +188,10 @@ fn read(row: &Row) -> Result<Host> {
 impl Host {
     pub async fn update(self, write: &mut Write<'_>, update: HostUpdate) -> Result<Host> {
         let admin_state_up = update.admin_state_up.unwrap_or(self.admin_state_up);
-        let description = update.description.unwrap_or(self.description);
+        let description = update.description.unwrap_or_else(|| self.description.clone());
+        if (admin_state_up, &description) == (self.admin_state_up, &self.description) {
+            return Ok(self);
+        }
         sqlx::query("UPDATE hosts SET admin_state_up = $1, description = $2 WHERE id = $3")
             .bind(admin_state_up)
             .bind(&description)

@@ -6,9 +6,9 @@ use uuid::Uuid;
 
 use crate::db::{self, Connection, Row, attributes_from, attributes_text, to_key, uuid_from};
 use crate::filter::Filter;
-use crate::types::{Network, NetworkUpdate, NewNetwork, Stamp};
+use crate::types::{Network, NetworkUpdate, NewNetwork, Port, Stamp};
 use crate::write::{Touched, Write};
-use crate::{Error, Result, Stored, segments};
+use crate::{Error, Result, Stored, places, segments};
 
 impl Network {
     pub async fn create(write: &mut Write<'_>, new: NewNetwork) -> Result<Network> {
@@ -21,13 +21,19 @@ impl Network {
 
     pub async fn update(self, write: &mut Write<'_>, update: NetworkUpdate) -> Result<Network> {
         let before = self;
-        let mut attributes = before.attributes.clone();
-        attributes.extend(update.attributes);
+        let mut after = before.clone();
+        after.name = update.name.unwrap_or(after.name);
+        after.admin_state_up = update.admin_state_up.unwrap_or(after.admin_state_up);
+        after.mtu = update.mtu.unwrap_or(after.mtu);
+        after.attributes.extend(update.attributes);
+        if after == before {
+            return Ok(before);
+        }
         sqlx::query("UPDATE networks SET name = $1, admin_state_up = $2, mtu = $3, attributes = $4 WHERE id = $5")
-            .bind(update.name.as_ref().unwrap_or(&before.name))
-            .bind(update.admin_state_up.unwrap_or(before.admin_state_up))
-            .bind(i64::from(update.mtu.unwrap_or(before.mtu)))
-            .bind(attributes_text(&attributes)?)
+            .bind(&after.name)
+            .bind(after.admin_state_up)
+            .bind(i64::from(after.mtu))
+            .bind(attributes_text(&after.attributes)?)
             .bind(before.id.0)
             .execute(write.db())
             .await?;
@@ -39,20 +45,49 @@ impl Network {
         Ok(after)
     }
 
-    /// Deletes the network and its subnets; refused while it has ports.
+    /// Whether a project that does not own it has a subnet or a port in it; the ports of the network's own services
+    /// (`network:…`) count for nobody.
+    pub async fn is_used_by_others(&self, write: &mut Write<'_>) -> Result<bool> {
+        let used = sqlx::query(
+            "SELECT 1 FROM ports WHERE network_id = $1 AND project_id <> $2 AND device_owner NOT LIKE 'network:%' \
+             UNION ALL SELECT 1 FROM subnets WHERE network_id = $1 AND project_id <> $2 LIMIT 1",
+        )
+        .bind(self.id.0)
+        .bind(&self.project_id)
+        .fetch_optional(write.db())
+        .await?;
+        Ok(used.is_some())
+    }
+
+    /// Deletes the network, its subnets and the ports that go with them; refused while it has others.
     pub async fn delete(self, write: &mut Write<'_>) -> Result<()> {
         let id = self.id;
-        let ports = sqlx::query("SELECT id FROM ports WHERE network_id = $1").bind(id.0).fetch_all(write.db()).await?;
-        if !ports.is_empty() {
-            let ports = ports.iter().map(|row| Ok(PortId(row.try_get(0)?))).collect::<Result<_>>()?;
-            return Err(Error::NetworkInUse { network: id, ports });
-        }
+        self.delete_own_ports(write).await?;
         sqlx::query("DELETE FROM subnets WHERE network_id = $1").bind(id.0).execute(write.db()).await?;
         for subnet in self.subnets {
             write.touch(Touched::Subnet(subnet), None);
         }
         sqlx::query("DELETE FROM networks WHERE id = $1").bind(id.0).execute(write.db()).await?;
         write.touch(Touched::Network(id), Some(Change::NetworkDeleted(id)));
+        Ok(())
+    }
+
+    async fn delete_own_ports(&self, write: &mut Write<'_>) -> Result<()> {
+        let ports = sqlx::query("SELECT id, device_owner FROM ports WHERE network_id = $1")
+            .bind(self.id.0)
+            .fetch_all(write.db())
+            .await?;
+        let (mut own, mut others) = (Vec::new(), Vec::new());
+        for row in &ports {
+            let of = if places::goes_along(row.try_get(1)?) { &mut own } else { &mut others };
+            of.push(PortId(row.try_get(0)?));
+        }
+        if !others.is_empty() {
+            return Err(Error::NetworkInUse { network: self.id, ports: others });
+        }
+        for port in own {
+            write.get::<Port>(port.0).await?.delete(write).await?;
+        }
         Ok(())
     }
 

@@ -47,6 +47,10 @@ const ROUTERS: &[&str] = &[
     "network:router_centralized_snat",
 ];
 
+/// Owners of ports that a network's own services make. As with Neutron, these ports hold neither their network nor their
+/// subnets.
+const GOING_ALONG: &[&str] = &["network:dhcp", "network:distributed", "network:floatingip_agent_gateway"];
+
 impl Site {
     /// Of a network that may not exist, for new ports of this project, if any.
     pub(crate) async fn of(db: &mut Connection, network: NetworkId, project: Option<&str>) -> Result<Site> {
@@ -99,6 +103,11 @@ pub(crate) fn forms_own(subnet: &Attributes) -> bool {
         let mode = subnet.get(*mode).and_then(Value::as_str);
         matches!(mode, Some("slaac" | "dhcpv6-stateless"))
     })
+}
+
+/// Whether a port of this owner goes when its network does.
+pub(crate) fn goes_along(device_owner: &str) -> bool {
+    GOING_ALONG.contains(&device_owner)
 }
 
 pub(crate) fn is_router(device_owner: &str) -> bool {

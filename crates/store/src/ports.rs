@@ -12,7 +12,7 @@ use crate::filter::{Column, Filter};
 use crate::fixed_ips::Taker;
 use crate::types::{FixedIp, Port, PortBinding, PortUpdate, Stamp, VifType};
 use crate::write::{Touched, Write};
-use crate::{CanBind, Error, Result, Stored, fixed_ips, networks, places, port_security};
+use crate::{CanBind, Error, Result, Stored, fixed_ips, networks, port_security};
 
 impl Port {
     pub async fn update(self, write: &mut Write<'_>, update: PortUpdate, can_bind: &CanBind<'_>) -> Result<Port> {
@@ -41,7 +41,9 @@ impl Port {
             after.wired = false;
             after.status = PortStatus::Down;
         }
-        save(write, &before, &after).await?;
+        if after != before {
+            save(write, &before, &after).await?;
+        }
         let [were, are] = [&before, &after].map(|port| port_security::groups(&port.attributes));
         port_security::join(write, before.id, &were, &are).await?;
         if let Some(binding) = after.binding.as_ref().filter(|_| after.binding != before.binding) {
@@ -51,10 +53,7 @@ impl Port {
         if update.fixed_ips.is_some() || after.mac != before.mac {
             fixed_ips::change(write, after.taker(), &before.fixed_ips, update.fixed_ips.as_deref()).await?;
         }
-        let port: Port = write.get(before.id.0).await?;
-        let change = (port.to_model() != before.to_model()).then(|| Change::Port(port.to_model()));
-        write.touch(Touched::Port(port.id), change);
-        Ok(port)
+        count_change(write, &before).await
     }
 
     pub async fn delete(self, write: &mut Write<'_>) -> Result<()> {
@@ -110,10 +109,14 @@ pub(crate) async fn form_addresses(write: &mut Write<'_>, network: NetworkId) ->
     Ok(())
 }
 
-/// Takes from ports what they have formed in a subnet that is about to go; routers' addresses stay.
-pub(crate) async fn forget_addresses(write: &mut Write<'_>, subnet: SubnetId) -> Result<()> {
+/// Takes from ports their addresses in a subnet that is about to go, if their owners are such that they lose them.
+pub(crate) async fn forget_addresses(
+    write: &mut Write<'_>,
+    subnet: SubnetId,
+    loses: impl Fn(&str) -> bool,
+) -> Result<()> {
     let users: Vec<Port> = write.list(&Filter::by(Column::SubnetId, subnet.to_string())).await?;
-    for port in users.iter().filter(|port| !places::is_router(&port.device_owner)) {
+    for port in users.iter().filter(|port| loses(&port.device_owner)) {
         sqlx::query("DELETE FROM fixed_ips WHERE subnet_id = $1 AND port_id = $2")
             .bind(subnet.0)
             .bind(port.id.0)
@@ -124,20 +127,24 @@ pub(crate) async fn forget_addresses(write: &mut Write<'_>, subnet: SubnetId) ->
     Ok(())
 }
 
-/// Counts a change of a port's addresses, if there is one, and tells the hosts.
-async fn count_change(write: &mut Write<'_>, before: &Port) -> Result<()> {
-    let after: Port = write.get(before.id.0).await?;
-    if after.fixed_ips == before.fixed_ips {
-        return Ok(());
+/// Counts what has been changed of a port, if anything has, and tells the hosts what they must know of it. The port as it
+/// is now.
+async fn count_change(write: &mut Write<'_>, before: &Port) -> Result<Port> {
+    let mut after: Port = write.get(before.id.0).await?;
+    if after == *before {
+        return Ok(after);
     }
-    let now = write.now;
-    sqlx::query("UPDATE ports SET updated_at = $1, revision_number = revision_number + 1 WHERE id = $2")
-        .bind(now)
-        .bind(before.id.0)
+    after.stamp.updated_at = write.now;
+    after.stamp.revision_number += 1;
+    sqlx::query("UPDATE ports SET updated_at = $1, revision_number = $2 WHERE id = $3")
+        .bind(after.stamp.updated_at)
+        .bind(after.stamp.revision_number)
+        .bind(after.id.0)
         .execute(write.db())
         .await?;
-    write.touch(Touched::Port(after.id), Some(Change::Port(after.to_model())));
-    Ok(())
+    let change = (after.to_model() != before.to_model()).then(|| Change::Port(after.to_model()));
+    write.touch(Touched::Port(after.id), change);
+    Ok(after)
 }
 
 impl Stored for Port {
@@ -201,11 +208,10 @@ pub(crate) fn vif_type(can_bind: bool) -> VifType {
 }
 
 async fn save(write: &mut Write<'_>, before: &Port, after: &Port) -> Result<()> {
-    let now = write.now;
     let saved = sqlx::query(
         "UPDATE ports SET name = $1, mac = $2, admin_state_up = $3, device_id = $4, device_owner = $5, status = $6, \
-         wired = $7, generation = $8, attributes = $9, updated_at = $10, revision_number = revision_number + 1 \
-         WHERE id = $11 AND NOT EXISTS (SELECT 1 FROM ports WHERE network_id = $12 AND mac = $2 AND id <> $11)",
+         wired = $7, generation = $8, attributes = $9 \
+         WHERE id = $10 AND NOT EXISTS (SELECT 1 FROM ports WHERE network_id = $11 AND mac = $2 AND id <> $10)",
     )
     .bind(&after.name)
     .bind(after.mac.0.to_vec())
@@ -216,7 +222,6 @@ async fn save(write: &mut Write<'_>, before: &Port, after: &Port) -> Result<()> 
     .bind(after.wired)
     .bind(to_i64(after.generation.0)?)
     .bind(attributes_text(&after.attributes)?)
-    .bind(now)
     .bind(after.id.0)
     .bind(after.network_id.0)
     .execute(write.db())

@@ -109,16 +109,19 @@ async fn set(write: &mut Write<'_>, project: &str, limits: &Limits, check: bool)
                 return Err(Error::QuotaBelowUsage { counted: *counted, limit: *limit, used });
             }
         }
-        sqlx::query(
+        let changed = sqlx::query(
             "INSERT INTO quotas (project_id, resource, maximum) VALUES ($1, $2, $3) \
-             ON CONFLICT (project_id, resource) DO UPDATE SET maximum = excluded.maximum",
+             ON CONFLICT (project_id, resource) DO UPDATE SET maximum = excluded.maximum \
+             WHERE maximum <> excluded.maximum",
         )
         .bind(project)
         .bind(counted.as_str())
         .bind(limit)
         .execute(write.db())
         .await?;
-        write.touch(Touched::Quota(project.to_owned()), None);
+        if changed.rows_affected() > 0 {
+            write.touch(Touched::Quota(project.to_owned()), None);
+        }
     }
     Ok(())
 }

@@ -54,21 +54,26 @@ impl SecurityGroup {
         if self.name == "default" && update.name.is_some() {
             return Err(Error::DefaultSecurityGroup(self.id));
         }
-        let stateful = update.stateful.unwrap_or(self.stateful);
-        if stateful != self.stateful {
-            self.refuse_if_used(write).await?;
+        let before = self;
+        let mut after = before.clone();
+        after.name = update.name.unwrap_or(after.name);
+        after.stateful = update.stateful.unwrap_or(after.stateful);
+        after.attributes.extend(update.attributes);
+        if after == before {
+            return Ok(before);
         }
-        let mut attributes = self.attributes;
-        attributes.extend(update.attributes);
+        if after.stateful != before.stateful {
+            before.refuse_if_used(write).await?;
+        }
         sqlx::query("UPDATE security_groups SET name = $1, stateful = $2, attributes = $3 WHERE id = $4")
-            .bind(update.name.unwrap_or(self.name))
-            .bind(stateful)
-            .bind(attributes_text(&attributes)?)
-            .bind(self.id)
+            .bind(&after.name)
+            .bind(after.stateful)
+            .bind(attributes_text(&after.attributes)?)
+            .bind(after.id)
             .execute(write.db())
             .await?;
-        touch(write, self.id).await?;
-        write.get(self.id).await
+        touch(write, after.id).await?;
+        write.get(after.id).await
     }
 
     /// Refused while a port is in it. Rules of other groups that name it go with it.

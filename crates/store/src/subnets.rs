@@ -34,28 +34,34 @@ impl Subnet {
 
     pub async fn update(self, write: &mut Write<'_>, update: SubnetUpdate) -> Result<Subnet> {
         let before = self;
-        let gateway = update.gateway_ip.unwrap_or(before.gateway_ip);
-        if gateway.is_some() && gateway != before.gateway_ip {
+        let mut after = before.clone();
+        after.name = update.name.unwrap_or(after.name);
+        after.gateway_ip = update.gateway_ip.unwrap_or(after.gateway_ip);
+        after.enable_dhcp = update.enable_dhcp.unwrap_or(after.enable_dhcp);
+        after.allocation_pools = update.allocation_pools.unwrap_or(after.allocation_pools);
+        after.attributes.extend(update.attributes);
+        if after == before {
+            return Ok(before);
+        }
+        if after.gateway_ip.is_some() && after.gateway_ip != before.gateway_ip {
             before.refuse_if_routed(write).await?;
         }
-        check_gateway(gateway, update.allocation_pools.as_ref().unwrap_or(&before.allocation_pools))?;
-        let mut attributes = before.attributes.clone();
-        attributes.extend(update.attributes);
+        check_gateway(after.gateway_ip, &after.allocation_pools)?;
         let now = write.now;
         sqlx::query(
             "UPDATE subnets SET name = $1, gateway_ip = $2, enable_dhcp = $3, attributes = $4, updated_at = $5, \
              revision_number = revision_number + 1 WHERE id = $6",
         )
-        .bind(update.name.as_ref().unwrap_or(&before.name))
-        .bind(gateway.map(ip_bytes))
-        .bind(update.enable_dhcp.unwrap_or(before.enable_dhcp))
-        .bind(attributes_text(&attributes)?)
+        .bind(&after.name)
+        .bind(after.gateway_ip.map(ip_bytes))
+        .bind(after.enable_dhcp)
+        .bind(attributes_text(&after.attributes)?)
         .bind(now)
         .bind(before.id.0)
         .execute(write.db())
         .await?;
-        if let Some(pools) = update.allocation_pools {
-            ipam::rebuild(write, before.id, &pools).await?;
+        if after.allocation_pools != before.allocation_pools {
+            ipam::rebuild(write, before.id, &after.allocation_pools).await?;
         }
         write.touch(Touched::Subnet(before.id), None);
         write.get(before.id.0).await
@@ -75,11 +81,12 @@ impl Subnet {
         }
     }
 
-    /// Refused while a port has an address of it, unless ports form theirs there: they lose it.
+    /// Refused while a port has an address of it. Ports that form theirs there themselves lose it, and so do those that
+    /// would go with the network.
     pub async fn delete(self, write: &mut Write<'_>) -> Result<()> {
-        if places::forms_own(&self.attributes) {
-            ports::forget_addresses(write, self.id).await?;
-        }
+        let forms_own = places::forms_own(&self.attributes);
+        let loses = |owner: &str| if forms_own { !places::is_router(owner) } else { places::goes_along(owner) };
+        ports::forget_addresses(write, self.id, loses).await?;
         let used = sqlx::query("SELECT 1 FROM fixed_ips WHERE subnet_id = $1 LIMIT 1")
             .bind(self.id.0)
             .fetch_optional(write.db())

@@ -134,7 +134,9 @@ async fn update(
             }
             let prepared = port.inactive_bindings(write).await?.into_iter().find(|binding| binding.host == from);
             let mut prepared = prepared.ok_or_else(|| missing(&port, &host))?;
-            port.forget_binding(write, &from).await?;
+            if name != from {
+                port.forget_binding(write, &from).await?;
+            }
             prepared.host = name;
             prepared.vif_type = Some(VifType::Ovs);
             prepared.attributes.extend(attributes(&object));

@@ -63,7 +63,7 @@ impl Resource for Networks {
         ],
     };
 
-    const REFUSED: Refused = Refused { create: &[404, 409], update: &[412], delete: &[409, 412] };
+    const REFUSED: Refused = Refused { create: &[404, 409], update: &[409, 412], delete: &[409, 412] };
 
     const COUNTED: Option<Counted> = Some(Counted::Network);
 
@@ -89,6 +89,16 @@ impl Resource for Networks {
     ) -> Result<Network> {
         let Update { name, admin_state_up, mtu, attributes } = typed(changes)?;
         let mtu = mtu.map(|mtu| fitting_mtu(mtu, network.segment.tunnel_type, &state.settings)).transpose()?;
+        if is_shared(&network.attributes)
+            && attributes.get("shared") == Some(&Value::Bool(false))
+            && network.is_used_by_others(write).await?
+        {
+            let message = format!(
+                "Unable to reconfigure sharing settings for network {}. Multiple tenants are using it.",
+                network.name
+            );
+            return Err(ApiError::conflict("InvalidSharedSetting", message));
+        }
         let update = NetworkUpdate { name, admin_state_up, mtu, attributes };
         Ok(network.update(write, update).await?)
     }
@@ -116,12 +126,16 @@ pub(super) async fn access(write: &mut Write<'_>, context: &Context, id: Network
         return Ok(Access::Own);
     }
     let network: Network = write.get(id.0).await?;
-    let shared = network.attributes.get("shared").and_then(Value::as_bool).unwrap_or_default();
+    let shared = is_shared(&network.attributes);
     Ok(match policy::owns(context, Some(&network.project_id)) {
         true => Access::Own,
         false if shared => Access::Shared,
         false => Access::None,
     })
+}
+
+fn is_shared(attributes: &Object) -> bool {
+    attributes.get("shared").and_then(Value::as_bool).unwrap_or_default()
 }
 
 #[derive(Deserialize)]

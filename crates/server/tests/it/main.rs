@@ -22,3 +22,4 @@ mod security_groups;
 mod subnets;
 mod tags;
 mod unavailable;
+mod updates;

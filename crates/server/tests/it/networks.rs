@@ -115,10 +115,81 @@ async fn version_documents_and_extensions_are_there() {
             names,
             ["networks", "subnets", "ports", "agents", "security_groups", "security_group_rules", "availability_zones"]
         );
+        for resource in resources.as_array().unwrap() {
+            let address = resource["links"][0]["href"].as_str().unwrap();
+            let answer = server.get(address.strip_prefix(&server.url).unwrap()).await;
+            assert!(answer[resource["collection"].as_str().unwrap()].is_array(), "{address}: {answer}");
+        }
     }
     let extensions = server.get("/v2.0/extensions").await;
     assert!(extensions["extensions"].as_array().unwrap().iter().any(|one| one["alias"] == "provider"));
     assert_eq!(server.get("/v2.0/extensions/binding").await["extension"]["alias"], "binding");
     let missing = "/v2.0/extensions/router";
     server.refused(Method::GET, missing, None, 404, "HTTPNotFound").await;
+}
+
+#[tokio::test]
+async fn a_network_stays_shared_while_others_use_it() {
+    let server = RestServer::start().await;
+    let network = server.create("network", json!({"name": "n1", "project_id": "p1", "shared": true})).await;
+    let (id, at) = (&network["id"], path("network", &network["id"]));
+    let subnet =
+        |project: &str| json!({"network_id": id, "ip_version": 4, "cidr": "10.0.0.0/24", "project_id": project});
+    let port = |project: &str, owner: &str| json!({"network_id": id, "project_id": project, "device_owner": owner});
+    for (kind, body) in [("port", port("p2", "compute:nova")), ("subnet", subnet("p2"))] {
+        let guest = server.create(kind, body).await["id"].clone();
+        let unshare = Some(json!({"network": {"shared": false, "name": "renamed"}}));
+        let message = server.refused(Method::PUT, &at, unshare, 409, "InvalidSharedSetting").await;
+        let expected = "Unable to reconfigure sharing settings for network n1. Multiple tenants are using it.";
+        assert_eq!(message, expected, "{kind}");
+        // another change is none of this
+        server.update("network", id, json!({"shared": true, "mtu": 1400})).await;
+        server.delete(kind, &guest).await;
+    }
+    // what the owner has, and what the network's own services have, is in nobody's way
+    server.create("port", port("p2", "network:dhcp")).await;
+    server.create("port", port("p1", "compute:nova")).await;
+    server.create("subnet", subnet("p1")).await;
+    assert_eq!(server.update("network", id, json!({"shared": false})).await["shared"], false);
+}
+
+#[tokio::test]
+async fn ports_of_the_networks_own_services_hold_neither_it_nor_its_subnets() {
+    let server = RestServer::start().await;
+    let network = server.create("network", json!({})).await["id"].clone();
+    let mut subnets = Vec::new();
+    for cidr in ["10.0.0.0/24", "10.0.1.0/24"] {
+        let body = json!({"network_id": network, "ip_version": 4, "cidr": cidr});
+        subnets.push(server.create("subnet", body).await["id"].clone());
+    }
+    let port = |owner: &str| {
+        let fixed_ips: Vec<Value> = subnets.iter().map(|subnet| json!({"subnet_id": subnet})).collect();
+        json!({"network_id": network, "device_owner": owner, "fixed_ips": fixed_ips})
+    };
+    let mut own = Vec::new();
+    for owner in ["network:dhcp", "network:distributed", "network:floatingip_agent_gateway"] {
+        own.push(server.create("port", port(owner)).await["id"].clone());
+    }
+    for owner in ["compute:nova", "network:router_interface", ""] {
+        let user = server.create("port", port(owner)).await["id"].clone();
+        server.refused(Method::DELETE, &path("subnet", &subnets[0]), None, 409, "SubnetInUse").await;
+        let message = server.refused(Method::DELETE, &path("network", &network), None, 409, "NetworkInUse").await;
+        assert!(message.contains(&format!("these ports is: {}.", user.as_str().unwrap())), "{message}");
+        assert_eq!(server.show("port", &own[0]).await["fixed_ips"].as_array().unwrap().len(), 2, "nothing half done");
+        server.delete("port", &user).await;
+    }
+    let (_, mut followed) = server.store.follow().await.unwrap();
+    server.delete("subnet", &subnets[0]).await;
+    // as Neutron: the port stays, without that address
+    let port = server.show("port", &own[0]).await;
+    let left: Vec<&Value> = port["fixed_ips"].as_array().unwrap().iter().map(|ip| &ip["subnet_id"]).collect();
+    assert_eq!((left, &port["revision_number"]), (vec![&subnets[1]], &json!(2)));
+    assert_eq!(followed.try_recv().unwrap().changes.len(), own.len(), "hosts hear of each");
+    server.delete("network", &network).await;
+    assert_eq!(server.ids("ports", "").await, Vec::<String>::new());
+    // in one commit: the ports, then the network
+    let deleted = followed.try_recv().unwrap().changes;
+    assert_eq!(deleted.len(), own.len() + 1, "{deleted:?}");
+    assert!(matches!(deleted.last(), Some(model::Change::NetworkDeleted(_))), "{deleted:?}");
+    assert!(followed.try_recv().is_err());
 }
