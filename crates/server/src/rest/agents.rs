@@ -1,5 +1,5 @@
 use serde_json::{Value, json};
-use store::{Host, HostUpdate, Write};
+use store::{Column, Host, HostUpdate, Write};
 
 use super::RestState;
 use super::context::Context;
@@ -23,17 +23,17 @@ impl Resource for Agents {
         keys: &[],
         attributes: &[
             common::ID,
-            Attribute::read_only("agent_type", Kind::Text(255)),
-            Attribute::read_only("binary", Kind::Text(255)),
-            Attribute::read_only("topic", Kind::Text(255)),
-            Attribute::read_only("host", Kind::Text(255)),
-            Attribute::writable("admin_state_up", Kind::Bool, Default::True),
+            Attribute::read_only("agent_type", Kind::Text(255)).ordered(Column::Same),
+            Attribute::read_only("binary", Kind::Text(255)).ordered(Column::Same),
+            Attribute::read_only("topic", Kind::Text(255)).ordered(Column::Same),
+            Attribute::read_only("host", Kind::Text(255)).ordered(Column::Name),
+            Attribute::writable("admin_state_up", Kind::Bool, Default::True).ordered(Column::AdminStateUp),
             Attribute::read_only("alive", Kind::Bool),
             Attribute::read_only("availability_zone", Kind::Text(255)),
             Attribute::read_only("configurations", Kind::Object),
             Attribute::writable("description", Kind::Text(255), Default::Null).nullable(),
             Attribute::read_only("resources_synced", Kind::Bool),
-            Attribute::read_only("created_at", Kind::Text(32)),
+            Attribute::read_only("created_at", Kind::Text(32)).ordered(Column::CreatedAt),
             Attribute::read_only("started_at", Kind::Text(32)),
             Attribute::read_only("heartbeat_timestamp", Kind::Text(32)),
         ],

@@ -164,10 +164,14 @@ fn not_boolean(value: &Value) -> ApiError {
     ApiError::invalid(format!("'{}' cannot be converted to boolean", shown(value)))
 }
 
-/// A number, or a string that is one: the client sends `"mtu": "1400"`.
+/// A number, or a string that is one: the client sends `"mtu": "1400"`. 1400.0 is an integer, too (JSON Schema 2020-12,
+/// validation, section 6.1.1).
 fn to_integer(value: &Value) -> Option<i64> {
     match value {
-        Value::Number(number) => number.as_i64(),
+        Value::Number(number) => number.as_i64().or_else(|| {
+            let whole = number.as_f64().filter(|number| number.fract() == 0.0)?;
+            format!("{whole:.0}").parse().ok()
+        }),
         Value::String(text) => text.trim().parse().ok(),
         _ => None,
     }

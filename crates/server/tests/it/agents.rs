@@ -29,3 +29,26 @@ async fn a_disabled_host_gets_no_more_ports_and_keeps_those_it_has() {
     assert_eq!(server.show("port", &port["id"]).await["binding:vif_type"], "ovs");
     assert_eq!(server.create("port", on_compute1).await["binding:vif_type"], "ovs");
 }
+
+#[tokio::test]
+async fn agents_are_ordered_by_what_they_have() {
+    let server = RestServer::start().await;
+    for (host, endpoint) in [("b", "10.0.1.1"), ("c", "10.0.1.2"), ("a", "10.0.1.3")] {
+        server.connect_host(host, endpoint).await;
+    }
+    let agents = server.get("/v2.0/agents?host=c").await;
+    server.update("agent", &agents["agents"][0]["id"], json!({"admin_state_up": false})).await;
+    for (query, expected) in [
+        ("sort_key=host&sort_dir=asc", ["a", "b", "c"]),
+        ("sort_key=host&sort_dir=desc", ["c", "b", "a"]),
+        ("sort_key=created_at&sort_dir=asc", ["b", "c", "a"]),
+        ("sort_key=admin_state_up&sort_dir=asc&sort_key=host&sort_dir=desc", ["c", "b", "a"]),
+        ("sort_key=agent_type&sort_dir=asc&sort_key=host&sort_dir=asc", ["a", "b", "c"]),
+        ("sort_key=host&sort_dir=asc&limit=3", ["a", "b", "c"]),
+    ] {
+        let answer = server.get(&format!("/v2.0/agents?{query}")).await;
+        let hosts: Vec<&serde_json::Value> =
+            answer["agents"].as_array().unwrap().iter().map(|agent| &agent["host"]).collect();
+        assert_eq!(hosts, expected, "{query}");
+    }
+}

@@ -19,6 +19,10 @@ async fn a_network_lives_from_create_to_delete() {
     assert_eq!((&changed["name"], &changed["mtu"], &changed["shared"]), (&json!("n2"), &json!(1400), &json!(true)));
     assert_eq!(changed["revision_number"], 2);
     assert_eq!(changed["created_at"], network["created_at"]);
+    // an integer, whatever way it is written; a fraction is none
+    assert_eq!(server.update("network", &network["id"], json!({"mtu": 1300.0})).await["mtu"], 1300);
+    let fraction = Some(json!({"network": {"mtu": 1300.5}}));
+    server.refused(Method::PUT, &path("network", &network["id"]), fraction, 400, "InvalidInput").await;
     // 0 asks for the default again
     assert_eq!(server.update("network", &network["id"], json!({"mtu": 0})).await["mtu"], 1458);
 
