@@ -49,7 +49,9 @@ impl Life {
                 PortStatus::Build if port.wired && is_plugged(port, directory) => {
                     let published = dirty.published.get(&id).map(|(_, revision)| *revision);
                     if published.is_some() || !self.waiting.contains(&id) {
-                        let published = published.unwrap_or(directory.revision());
+                        // Who has confirmed its entry has confirmed all that concerns it, whatever happened elsewhere since.
+                        let entry = || directory.entry_revision(id);
+                        let published = published.or_else(entry).unwrap_or(directory.revision());
                         let laggards = self.laggards(port, published, directory, sessions);
                         self.wait(port, published, laggards, now + self.bound);
                     }

@@ -22,6 +22,8 @@ pub(super) struct Cursor {
     /// Where `looked` was when the delta or snapshot under way began.
     began: Position,
     confirmed: Revision,
+    /// What was last reported of it without the agent's word: nothing when it is made, though an agent may hold all there is.
+    pub(super) reported: Revision,
     step: Step,
     /// Revisions sent and not confirmed.
     unconfirmed: VecDeque<Revision>,
@@ -56,6 +58,7 @@ impl Cursor {
             looked: Position::end_of(Revision::ZERO),
             began: Position::end_of(Revision::ZERO),
             confirmed: Revision::ZERO,
+            reported: Revision::ZERO,
             step: Step::Follow { open: false },
             unconfirmed: VecDeque::new(),
         };
@@ -73,7 +76,7 @@ impl Cursor {
         let looked = Position::end_of(Revision(u64::MAX));
         let step = Step::Follow { open: false };
         let (sent, confirmed, unconfirmed) = (Revision::ZERO, Revision::ZERO, VecDeque::new());
-        Cursor { info: None, sent, looked, began: looked, confirmed, step, unconfirmed }
+        Cursor { info: None, sent, looked, began: looked, confirmed, reported: confirmed, step, unconfirmed }
     }
 
     /// Everything from the beginning.

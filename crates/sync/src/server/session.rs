@@ -239,7 +239,6 @@ impl Session {
                 // The agent is ahead: another server told it what this one has not read yet.
                 continue;
             }
-            let confirmed = cursor.confirmed();
             loop {
                 if *room == 0 {
                     return false;
@@ -258,7 +257,8 @@ impl Session {
                 }
             }
             self.dirty.remove(&network);
-            if cursor.confirmed() > confirmed {
+            if cursor.confirmed() > cursor.reported {
+                cursor.reported = cursor.confirmed();
                 drained.effects.push(Effect::Confirmed { network, revision: cursor.confirmed() });
             }
         }
