@@ -92,7 +92,7 @@ async fn learned_flows_go_with_their_vlan_in_a_full_mesh_over_vxlan() {
 /// before the VLAN is given out again, which is at once, as a third network waits for it. What another network has
 /// learned stays.
 async fn go_with_their_vlan(name: &str, tunnel_type: TunnelType, mut control: ControlSpec) {
-    control.hosts.insert("compute1".to_owned(), vec!["--local-vlans=1-2".to_owned()]);
+    control.hosts.insert("compute1".to_owned(), vec!["--local-vlans=1-3".to_owned()]);
     let overlay = Overlay::start(TestLab::of_two(name).await, control).await;
     let network = overlay.network(tunnel_type, 6, "81.1.180.0/24").await;
     let other = overlay.network(other_type(tunnel_type), 6, "81.1.180.0/24").await;
@@ -100,6 +100,10 @@ async fn go_with_their_vlan(name: &str, tunnel_type: TunnelType, mut control: Co
     overlay.add_vm(&other, "here2", "compute1", "81.1.180.8").await;
     let peer = overlay.add_vm(&network, "peer", "compute2", "81.1.180.9").await;
     let foreign = overlay.add_vm(&other, "foreign", "compute2", "81.1.180.9").await;
+    // What is learned also goes with its tunnel port, so that must stay.
+    let holds = overlay.network(tunnel_type, 8, "81.1.180.0/24").await;
+    overlay.add_vm(&holds, "hold1", "compute1", "81.1.180.8").await;
+    overlay.add_vm(&holds, "hold2", "compute2", "81.1.180.9").await;
     let host = overlay.at("compute1");
     for port in [&peer, &foreign] {
         teach(&overlay, port).await;
