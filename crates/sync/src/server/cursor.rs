@@ -87,6 +87,12 @@ impl Cursor {
         self.unconfirmed.clear();
     }
 
+    /// The agent relies no longer on what it holds: it gets everything anew, and what it confirmed before counts no more.
+    pub(super) fn distrusted(&mut self, view: NetworkView<'_>) {
+        self.confirmed = Revision::ZERO;
+        self.restart(view);
+    }
+
     pub(super) fn sent(&self) -> Revision {
         self.sent
     }

@@ -331,7 +331,7 @@ impl Session {
         };
         let view = directory.view(network, &self.host);
         if let (Some(cursor), Some(view)) = (self.cursors.get_mut(&network), view) {
-            cursor.restart(view);
+            cursor.distrusted(view);
             self.dirty.insert(network);
         }
     }

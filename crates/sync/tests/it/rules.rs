@@ -7,8 +7,8 @@ use model::{Binding, Change, Digest, Entry, Generation, Mac, Port, Revision};
 use sync::Error;
 use sync::agent::{Held, Update};
 use sync::messages::{
-    Ack, Complete, Delta, HostComplete, Interface, Interfaces, MINOR, Order, PortReport, RowProblem, Snapshot, Sum,
-    ToAgent, ToServer, Welcome,
+    Ack, Complete, Delta, HostComplete, Interface, Interfaces, MINOR, Order, PortReport, Resync,
+    RowProblem, Snapshot, Sum, ToAgent, ToServer, Welcome,
 };
 use sync::server::{Effect, Refusal, Session};
 
@@ -164,6 +164,23 @@ fn what_was_confirmed_before_a_drop_says_nothing_of_what_came_after() {
     assert!(!server.session.confirmed(network(0), revision), "the drop");
     server.hear(ack(revision));
     assert!(server.session.confirmed(network(0), revision), "the second snapshot");
+}
+
+#[test]
+fn what_was_confirmed_before_a_resync_says_nothing_of_the_snapshot_after_it() {
+    let mut server = Server::new(vec![a_port(0, 0, false), a_port(1, 1, true)]);
+    server.inventory(&[0]);
+    server.drain();
+    let revision = server.directory.revision();
+    let ack = || ToServer::Ack(Ack { network: network(0), revision, problems: vec![] });
+    server.hear(ack());
+    assert!(server.session.confirmed(network(0), revision));
+    server.hear(ToServer::Resync(Resync { network: Some(network(0)), reason: "the digest differs".to_owned() }));
+    assert!(!server.session.confirmed(network(0), revision), "it relies on nothing any more");
+    assert_eq!(server.kinds(), ["snapshot", "complete"]);
+    assert!(!server.session.confirmed(network(0), revision), "sent, at the same revision, and not in any switch");
+    server.hear(ack());
+    assert!(server.session.confirmed(network(0), revision));
 }
 
 #[test]
