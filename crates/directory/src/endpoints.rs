@@ -33,11 +33,12 @@ impl Endpoints {
     }
 
     /// What changed for `host` after `since`: endpoints to set, and hosts to remove. `None`: it needs all of them,
-    /// because history does not reach back so far, or because what it serves itself changed since.
+    /// because history does not reach back so far, because `since` is of another history (the database was restored from
+    /// an older copy), or because what it serves itself changed since.
     pub(crate) fn changes(&self, host: &Host, since: Revision) -> Option<(Vec<&Host>, Vec<HostName>)> {
         let position = Position::end_of(since);
         let own_changed = self.0.get(&host.name).is_some_and(|own| own.at > position);
-        if own_changed || !self.0.reaches(position) {
+        if own_changed || !self.0.reaches(position) || since > self.0.revision() {
             return None;
         }
         let (mut upserts, mut removes) = (Vec::new(), Vec::new());

@@ -137,12 +137,18 @@ impl<'a> NetworkView<'a> {
     }
 
     /// From where a host that holds `revision` catches up by [`NetworkView::changes`]; `None`: it needs a snapshot,
-    /// because history does not reach back so far. `held` is the sum of what it holds, if it knows: the same sum means
-    /// the same set, whatever the revision.
+    /// because history does not reach back so far, or because it holds `revision` of another history: the database was
+    /// restored from an older copy, and the host was told of what is no longer in it. `held` is the sum of what it
+    /// holds, if it knows: the same sum means the same set, whatever the revision.
     pub fn resume(self, revision: Revision, held: Option<Sum>) -> Option<Position> {
+        if revision > self.revision() {
+            return None;
+        }
         let position = Position::end_of(revision);
         if self.entries.log.reaches(position) {
-            return Some(position);
+            // A change that is sent carries the new sum, and the host compares; where there is none it is done here.
+            let same = held == Some(self.sum()) || self.changes(position, position).next().is_some();
+            return same.then_some(position);
         }
         let held = held?;
         if held == self.sum() {

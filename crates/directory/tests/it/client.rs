@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use directory::{Directory, EntryChange, HostDirty, Sum};
+use directory::{Directory, EntryChange, HostDirty, NetworkView, Sum};
 use model::{Entry, HostName, NetworkId, PortId, Revision};
 
 pub(crate) struct Client {
     host: HostName,
     held: BTreeMap<NetworkId, Held>,
     dirty: BTreeSet<NetworkId>,
+    /// What it holds may be of revisions that the server has no more.
+    foreign: BTreeSet<NetworkId>,
     counts: Counts,
 }
 
@@ -18,12 +20,21 @@ struct Held {
     entries: BTreeMap<PortId, Entry>,
 }
 
+impl Held {
+    fn all(view: NetworkView<'_>) -> Self {
+        let entries = view.entries(None).map(|entry| (entry.port, entry.clone())).collect();
+        Held { revision: view.revision(), entries }
+    }
+}
+
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Counts {
     pub(crate) snapshots: u32,
     pub(crate) deltas: u32,
     /// Snapshots because history did not reach back.
     pub(crate) compacted: u32,
+    /// Snapshots because a delta led to another sum than the server's.
+    pub(crate) differed: u32,
     /// Removals of ports that are the host's own now.
     pub(crate) moved: u32,
 }
@@ -33,13 +44,20 @@ impl Counts {
         self.snapshots += other.snapshots;
         self.deltas += other.deltas;
         self.compacted += other.compacted;
+        self.differed += other.differed;
         self.moved += other.moved;
     }
 }
 
 impl Client {
     pub(crate) fn new(host: HostName) -> Self {
-        Client { host, held: BTreeMap::new(), dirty: BTreeSet::new(), counts: Counts::default() }
+        Client {
+            host,
+            held: BTreeMap::new(),
+            dirty: BTreeSet::new(),
+            foreign: BTreeSet::new(),
+            counts: Counts::default(),
+        }
     }
 
     pub(crate) fn mark(&mut self, dirty: &HostDirty) {
@@ -52,6 +70,12 @@ impl Client {
         self.held.clear();
     }
 
+    /// The server's facts are older ones from now on.
+    pub(crate) fn history_was_replaced(&mut self) {
+        self.foreign.extend(self.held.keys());
+        self.dirty.extend(self.held.keys());
+    }
+
     pub(crate) fn counts(&self) -> Counts {
         self.counts
     }
@@ -62,6 +86,7 @@ impl Client {
 
     pub(crate) fn catch_up(&mut self, directory: &Directory) {
         for network in std::mem::take(&mut self.dirty) {
+            let foreign = self.foreign.remove(&network);
             let Some(view) = directory.view(network, &self.host) else {
                 self.held.remove(&network);
                 continue;
@@ -71,16 +96,16 @@ impl Client {
             let Some(position) = resume else {
                 self.counts.snapshots += 1;
                 self.counts.compacted += u32::from(held.is_some());
-                let entries = view.entries(None).map(|entry| (entry.port, entry.clone())).collect();
-                self.held.insert(network, Held { revision: view.revision(), entries });
+                self.held.insert(network, Held::all(view));
                 continue;
             };
             let held = self.held.entry(network).or_default();
             let changes: Vec<_> = view.changes(position, position).collect();
             assert!(changes.is_sorted_by_key(|(position, _)| *position));
-            self.counts.deltas += u32::from(!changes.is_empty());
+            let changed = !changes.is_empty();
+            self.counts.deltas += u32::from(changed);
             // A client that is sent nothing keeps its revision.
-            if !changes.is_empty() {
+            if changed {
                 held.revision = view.revision();
             }
             for (_, change) in changes {
@@ -93,7 +118,13 @@ impl Client {
                     }
                 }
             }
-            assert_eq!(Sum::of(held.entries.values()), view.sum(), "{network} on {}", self.host);
+            let same = Sum::of(held.entries.values()) == view.sum();
+            // Where there was nothing to send, nothing would tell it.
+            assert!(same || (foreign && changed), "{network} on {}", self.host);
+            if !same {
+                self.counts.differed += 1;
+                self.held.insert(network, Held::all(view));
+            }
         }
     }
 }

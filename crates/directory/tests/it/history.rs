@@ -20,6 +20,9 @@ pub(crate) enum Event {
     Gone(u8, u8),
     Inventory(u8, Vec<u8>),
     Restart,
+    BackUp,
+    /// The server starts anew on an older copy of the facts.
+    Restore,
     CatchUp(u8),
     /// A client loses what it holds.
     Forget(u8),
@@ -44,6 +47,8 @@ pub(crate) fn event() -> impl Strategy<Value = Event> {
         2 => (0..HOSTS, 0..PORTS).prop_map(|(on, id)| Event::Gone(on, id)),
         1 => (0..HOSTS, vec(0..PORTS, 0..5)).prop_map(|(on, ids)| Event::Inventory(on, ids)),
         1 => Just(Event::Restart),
+        1 => Just(Event::BackUp),
+        1 => Just(Event::Restore),
         20 => (0..HOSTS).prop_map(Event::CatchUp),
         1 => (0..HOSTS).prop_map(Event::Forget),
     ]

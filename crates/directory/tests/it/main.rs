@@ -21,6 +21,8 @@ struct World {
     directory: Directory,
     naive: Naive,
     clients: Vec<Client>,
+    /// A copy of the facts, as they were at some time.
+    backup: Naive,
     /// The order for each interface that is plugged, as it was when dirty was last taken.
     orders: BTreeMap<(u8, u8), String>,
 }
@@ -32,7 +34,8 @@ fn limits() -> Limits {
 impl World {
     fn new() -> Self {
         let clients = (0..HOSTS).map(|n| Client::new(host(n))).collect();
-        World { directory: Directory::new(limits()), naive: Naive::default(), clients, orders: BTreeMap::new() }
+        let (naive, backup) = (Naive::default(), Naive::default());
+        World { directory: Directory::new(limits()), naive, clients, backup, orders: BTreeMap::new() }
     }
 
     fn step(&mut self, event: &Event) {
@@ -58,6 +61,12 @@ impl World {
                 self.inventory(*on);
             }
             Event::Restart => self.restart(),
+            Event::BackUp => self.backup = self.naive.clone(),
+            Event::Restore => {
+                self.naive.restore(&self.backup);
+                self.clients.iter_mut().for_each(Client::history_was_replaced);
+                self.restart();
+            }
             Event::CatchUp(on) => self.clients[usize::from(*on)].catch_up(&self.directory),
             Event::Forget(on) => self.clients[usize::from(*on)].forget(),
         }
@@ -243,6 +252,53 @@ fn a_restarted_server_knows_by_the_sum_that_nothing_is_missing() {
     world.step(&Event::CatchUp(1));
     assert_eq!(world.clients[1].counts().snapshots, before.snapshots + 1);
     world.check_clients();
+}
+
+#[test]
+fn what_is_held_of_a_history_that_was_taken_back_is_not_built_upon() {
+    let mut directory = Directory::new(limits());
+    let wired = |id| history::port_fact(id, 0, Some(0), true, true, 0);
+    let own = history::port_fact(3, 0, Some(1), true, false, 0);
+    let hosts = [history::host_fact(0, 0), history::host_fact(1, 0)];
+    let changes = hosts.into_iter().chain([history::network_fact(0), wired(0), own]).collect();
+    directory.load(&Committed { revision: Revision(50), changes });
+    directory.inventory(&host(1), [port(3).to_string().as_str()]);
+    let here = host(1);
+    // What the host was told up to revision 100, before an older copy of the database was put in its place.
+    let other = Some(Sum::default());
+    assert_eq!(
+        directory.view(network(0), &here).unwrap().resume(Revision(100), other),
+        None,
+        "the network was never there"
+    );
+    assert_eq!(
+        directory.view(network(0), &here).unwrap().resume(Revision(50), other),
+        None,
+        "nothing to send that would tell"
+    );
+    assert!(
+        directory
+            .view(network(0), &here)
+            .unwrap()
+            .resume(Revision(50), Some(directory.view(network(0), &here).unwrap().sum()))
+            .is_some(),
+        "the control"
+    );
+    assert!(directory.endpoint_changes(&host(1), Revision(50)).is_some());
+    assert!(directory.endpoint_changes(&host(1), Revision(100)).is_none());
+
+    assert!(directory.apply(&Committed { revision: Revision(100), changes: vec![wired(1)] }));
+    let same = Some(directory.view(network(0), &here).unwrap().sum());
+    for (held, resumes) in [(same, true), (other, false), (None, false)] {
+        assert_eq!(
+            directory.view(network(0), &here).unwrap().resume(Revision(100), held).is_some(),
+            resumes,
+            "{held:?}"
+        );
+    }
+    // What is sent carries the sum, by which the host sees it.
+    assert!(directory.apply(&Committed { revision: Revision(101), changes: vec![wired(2)] }));
+    assert!(directory.view(network(0), &here).unwrap().resume(Revision(100), other).is_some());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use model::{Change, Committed, Entry, Host, HostName, Network, NetworkId, Port, 
 
 use crate::history::{host, network, port};
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Naive {
     revision: u64,
     hosts: BTreeMap<HostName, Host>,
@@ -37,6 +37,12 @@ impl Naive {
         // Ports before their networks and hosts: the order of facts must not matter.
         let changes = self.ports.values().cloned().map(Change::Port).chain(networks).chain(hosts).collect();
         Committed { revision: Revision(self.revision), changes }
+    }
+
+    /// Facts as they were; what is plugged is as it is.
+    pub(crate) fn restore(&mut self, backup: &Naive) {
+        let plugged = std::mem::take(&mut self.plugged);
+        *self = Naive { plugged, ..backup.clone() };
     }
 
     pub(crate) fn plug(&mut self, on: u8, id: u8) {

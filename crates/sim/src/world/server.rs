@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use directory::Limits;
-use model::{Committed, HostName};
+use directory::{Limits, Sum};
+use model::{Committed, HostName, NetworkId};
 use server::hosts::Hosts;
 use server::hub::{Bounds, Command, Event, State};
 use server::writer::Writer;
@@ -95,6 +95,11 @@ impl Server {
 
     pub(crate) fn settle(&mut self, now: Duration) -> Vec<Command> {
         self.hub.settle(now.saturating_sub(self.started))
+    }
+
+    /// Of what a host must hold of a network.
+    pub(crate) fn sum(&self, network: NetworkId, host: &HostName) -> Option<Sum> {
+        Some(self.hub.directory().view(network, host)?.sum())
     }
 
     pub(crate) fn has_wishes(&self) -> bool {

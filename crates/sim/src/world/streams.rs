@@ -191,7 +191,11 @@ impl World {
         match (self.defect, event) {
             (Some(Defect::CountPorts), Event::Opened { id, mut hello }) => {
                 let own = self.acknowledged.iter().filter(|((of, _), _)| *of == host);
-                let held = |(network, revision): (NetworkId, Revision)| HeldNetwork { network, revision, sum: None };
+                let sum = |network| self.server.as_ref()?.sum(network, &hello.host);
+                let held = |(network, revision): (NetworkId, Revision)| {
+                    let sum = sum(network);
+                    HeldNetwork { network, revision, sum }
+                };
                 hello.held = own.map(|((_, network), revision)| held((*network, *revision))).collect();
                 hello.epoch = Some(self.store.epoch);
                 vec![Event::Opened { id, hello }]

@@ -96,6 +96,10 @@ impl Network {
             return Err(Fault::Digest);
         }
         self.set_all(filled.values());
+        if complete.revision < self.confirmed {
+            // What was confirmed is of a history that the server has no more.
+            self.confirmed = Revision::ZERO;
+        }
         self.received = complete.revision;
         self.damaged = 0;
         Ok(filled.into_values().collect())

@@ -235,10 +235,6 @@ impl Session {
                 continue;
             };
             let Some(cursor) = self.cursors.get_mut(&network) else { continue };
-            if cursor.sent() > directory.revision() {
-                // The agent is ahead: another server told it what this one has not read yet.
-                continue;
-            }
             loop {
                 if *room == 0 {
                     return false;

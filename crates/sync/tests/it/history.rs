@@ -29,6 +29,8 @@ enum Event {
     RestartServer {
         restored: bool,
     },
+    BackUp,
+    Restore,
     ServerReads(u8),
     Drain(u8, usize),
     AgentReads(u8, u8),
@@ -50,6 +52,8 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (0..HOSTS).prop_map(Event::Disconnect),
         1 => (0..HOSTS).prop_map(Event::RestartAgent),
         1 => (0..6_u8).prop_map(|n| Event::RestartServer { restored: n == 0 }),
+        1 => Just(Event::BackUp),
+        1 => Just(Event::Restore),
         20 => (0..HOSTS).prop_map(Event::ServerReads),
         20 => (0..HOSTS, prop_oneof![1..150_usize, Just(100_000)]).prop_map(|(on, budget)| Event::Drain(on, budget)),
         20 => (0..HOSTS, 1..6_u8).prop_map(|(on, count)| Event::AgentReads(on, count)),
@@ -75,6 +79,8 @@ fn step(world: &mut World, event: &Event) {
         Event::Disconnect(on) => world.disconnect(on),
         Event::RestartAgent(on) => world.restart_agent(on),
         Event::RestartServer { restored } => world.restart_server(restored),
+        Event::BackUp => world.back_up(),
+        Event::Restore => world.restore(),
         Event::ServerReads(on) => drop(world.server_reads(on)),
         Event::Drain(on, budget) => drop(world.drain(on, budget)),
         Event::AgentReads(on, count) => (0..count).for_each(|_| world.agent_reads(on)),
@@ -115,6 +121,8 @@ fn histories_reach_every_kind_of_message() {
         totals.deltas += world.counts.deltas;
         totals.parts += world.counts.parts;
         totals.silent += world.counts.silent;
+        totals.ahead += world.counts.ahead;
     }
     assert!(totals.snapshots > 50 && totals.deltas > 50 && totals.parts > 50 && totals.silent > 10, "{totals:?}");
+    assert!(totals.ahead > 5, "{totals:?}");
 }

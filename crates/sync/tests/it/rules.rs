@@ -7,7 +7,7 @@ use model::{Binding, Change, Digest, Entry, Generation, Mac, Port, Revision};
 use sync::Error;
 use sync::agent::{Held, Update};
 use sync::messages::{
-    Ack, Complete, Delta, HostComplete, Interface, Interfaces, MINOR, Order, PortReport, Resync,
+    Ack, Complete, Delta, HeldNetwork, Hello, HostComplete, Interface, Interfaces, MINOR, Order, PortReport, Resync,
     RowProblem, Snapshot, Sum, ToAgent, ToServer, Welcome,
 };
 use sync::server::{Effect, Refusal, Session};
@@ -309,6 +309,26 @@ fn an_agent_that_comes_back_is_not_told_what_it_holds() {
 }
 
 #[test]
+fn who_holds_something_else_at_the_servers_revision_gets_a_snapshot() {
+    let mut server = Server::new(vec![a_port(0, 0, true), a_port(1, 1, true)]);
+    let revision = server.directory.revision();
+    let mut comes_back = |revision, sum| {
+        let held = vec![HeldNetwork { network: network(0), revision, sum }];
+        server.session = Session::new(&Hello { epoch: Some(epoch(1)), held, ..hello(0) }, epoch(1), "test");
+        server.inventory(&[0]);
+        server.kinds()
+    };
+    let all = Sum::of(&[entry(1)]);
+    assert_eq!(comes_back(revision, Some(all)), ["welcome", "orders", "host complete"], "the control");
+    for sum in [Some(Sum::of(&[entry(2)])), None] {
+        assert_eq!(comes_back(revision, sum), ["welcome", "orders", "snapshot", "complete", "host complete"]);
+    }
+    // It was told so before an older copy of the database was put in its place.
+    let ahead = comes_back(revision.next(), Some(all));
+    assert_eq!(ahead, ["welcome", "orders", "snapshot", "complete", "host complete"]);
+}
+
+#[test]
 fn what_is_not_confirmed_holds_back_small_deltas() {
     let mut server = Server::new(vec![a_port(0, 0, false)]);
     server.inventory(&[0]);
@@ -426,6 +446,16 @@ fn another_epoch_keeps_what_is_in_use_until_a_snapshot_replaces_it() {
     held.receive(part(true, vec![entry(2)])).unwrap();
     let update = held.receive(complete(2, &[entry(2)])).unwrap().update;
     assert!(matches!(update, Some(Update::Entries { replace: true, .. })));
+}
+
+#[test]
+fn a_snapshot_of_a_lower_revision_than_was_confirmed_is_not_confirmed_by_that() {
+    let mut held = agent();
+    held.receive(part(true, vec![entry(2)])).unwrap();
+    held.receive(complete(3, &[entry(2)])).unwrap();
+    assert_eq!(held.confirmed(network(0)), None);
+    held.confirm(network(0), Revision(3), vec![]);
+    assert_eq!(held.begin(hello(0)).held[0].revision, Revision(3));
 }
 
 #[test]

@@ -15,6 +15,11 @@ pub(crate) struct World {
     pub(crate) directory: Directory,
     pub(crate) agents: Vec<Agent>,
     epoch: Epoch,
+    /// A copy of the database, as it was at some time.
+    backup: Facts,
+    /// It was put back, and not all agents have been here since: they may ask for snapshots, and what they confirm may be
+    /// of revisions that are no more.
+    restored: bool,
     pub(crate) counts: Counts,
 }
 
@@ -26,6 +31,8 @@ pub(crate) struct Counts {
     pub(crate) parts: u32,
     /// Confirmations of what was not sent because there was nothing in it for the host.
     pub(crate) silent: u32,
+    /// Agents that held more than a restored database had.
+    pub(crate) ahead: u32,
 }
 
 /// An agent, its stream and the host state that it would have.
@@ -51,7 +58,8 @@ impl World {
     pub(crate) fn new() -> Self {
         let (facts, directory) = Facts::begin();
         let agents = (0..HOSTS).map(Agent::new).collect();
-        World { facts, directory, agents, epoch: facts::epoch(1), counts: Counts::default() }
+        let (backup, epoch, counts) = (facts.clone(), facts::epoch(1), Counts::default());
+        World { facts, directory, agents, epoch, backup, restored: false, counts }
     }
 
     pub(crate) fn commit(&mut self, changes: Vec<Change>) {
@@ -80,6 +88,13 @@ impl World {
     pub(crate) fn connect(&mut self, on: u8) {
         let agent = &mut self.agents[usize::from(on)];
         let hello = agent.held.begin(facts::hello(on));
+        let ahead = hello.held.iter().any(|held| held.revision > self.directory.revision());
+        if ahead && hello.epoch == Some(self.epoch) {
+            // As the hub does.
+            assert!(self.restored, "a database that was not restored has all that was ever said");
+            self.counts.ahead += 1;
+            self.epoch = next(self.epoch);
+        }
         let session = Session::new(&hello, self.epoch, "test");
         let present = agent.plugged.iter().map(|id| agent.interface(*id)).collect();
         let inventory = ToServer::Interfaces(Interfaces { inventory: true, present, gone: vec![] });
@@ -103,8 +118,18 @@ impl World {
         self.directory.take_dirty();
         (0..HOSTS).for_each(|on| self.disconnect(on));
         if restored {
-            self.epoch = facts::epoch(self.epoch.0.as_bytes()[0] + 1);
+            self.epoch = next(self.epoch);
         }
+    }
+
+    pub(crate) fn back_up(&mut self) {
+        self.backup = self.facts.clone();
+    }
+
+    /// The server restarts on an older copy of its database, which says the same epoch.
+    pub(crate) fn restore(&mut self) {
+        (self.facts, self.restored) = (self.backup.clone(), true);
+        self.restart_server(false);
     }
 
     /// The server reads one message of this agent.
@@ -113,8 +138,9 @@ impl World {
         let Some(message) = stream.to_server.pop_front() else { return vec![] };
         let effects = stream.session.on_message(message, &mut self.directory);
         for effect in &effects {
-            // On a stream that loses nothing there is nothing to mend.
-            assert!(!matches!(effect, Effect::Resync { .. } | Effect::Violation(_)), "{effect:?}");
+            // On a stream that loses nothing there is nothing to mend, unless the server forgot.
+            let mends = matches!(effect, Effect::Resync { .. });
+            assert!(!matches!(effect, Effect::Violation(_)) && (!mends || self.restored), "{effect:?}");
         }
         self.mark();
         effects
@@ -177,6 +203,7 @@ impl World {
                 quiet &= idle && agent.programming.is_empty();
             }
             if quiet {
+                self.restored = false;
                 return;
             }
         }
@@ -185,6 +212,9 @@ impl World {
 
     /// What must hold at every moment: a host that counts as having confirmed the newest has it.
     pub(crate) fn check_confirmed(&self) {
+        if self.restored {
+            return;
+        }
         for agent in &self.agents {
             let Some(stream) = &agent.stream else { continue };
             for of in 0..NETWORKS {
@@ -300,4 +330,8 @@ fn network_of(message: &ToAgent) -> Option<NetworkId> {
         ToAgent::Delta(delta) => Some(delta.network),
         _ => None,
     }
+}
+
+fn next(epoch: Epoch) -> Epoch {
+    facts::epoch(epoch.0.as_bytes()[0] + 1)
 }
