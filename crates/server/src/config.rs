@@ -25,8 +25,11 @@ pub struct Settings {
     /// Permits both to listen beyond loopback though nothing authenticates the peers: the operator says by it that the
     /// network is trusted.
     pub insecure_listen: bool,
-    /// The SQLite file; made if it is missing.
+    /// The SQLite file; made if it is missing (see `adopt_agents`).
     pub database: PathBuf,
+    /// Lets in agents that hold what another database has told them, though this one does not know their hosts: they are
+    /// refused otherwise, because to a database that is missing (not mounted, deleted) all their ports are unknown.
+    pub adopt_agents: bool,
     /// Where the admin socket `server.sock` lies.
     pub run_dir: PathBuf,
     /// Tunnel keys for GRE networks that ask for none.
@@ -68,6 +71,7 @@ impl Default for Settings {
             agents_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9690)),
             insecure_listen: false,
             database: PathBuf::from("/var/lib/culvert/culvert.db"),
+            adopt_agents: false,
             run_dir: PathBuf::from("/run/culvert"),
             gre_keys: KeyRange { first: 1, last: 1000 },
             vxlan_keys: KeyRange { first: 1001, last: 2000 },

@@ -9,6 +9,7 @@ mod alive;
 mod confirmations;
 mod effects;
 mod events;
+mod history;
 mod life;
 mod overview;
 mod problems;
@@ -21,7 +22,7 @@ mod streams;
 use std::future::pending;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use model::Committed;
+use model::{Committed, Epoch};
 use store::{Filter, Store};
 use sync::server::{self, Closing};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
@@ -35,6 +36,7 @@ use crate::{Error, Settings};
 pub use alive::Heard;
 use directory::Limits;
 pub use events::{Command, Event, Now};
+pub use history::Database;
 use questions::Questions;
 use registrations::{Registered, Registrations};
 pub use state::{Bounds, State};
@@ -60,6 +62,8 @@ pub(crate) struct Task {
     commits: Option<UnboundedReceiver<Committed>>,
     /// The store said that commits were missed: the whole state comes here, with a new stream of commits.
     anew: (mpsc::Sender<Followed>, mpsc::Receiver<Followed>),
+    /// A new history was begun in the store, or could not be.
+    began: (mpsc::Sender<Option<Epoch>>, mpsc::Receiver<Option<Epoch>>),
     events: mpsc::Receiver<server::Event>,
     asks: mpsc::Receiver<Ask>,
     heartbeat: Interval,
@@ -82,7 +86,9 @@ pub(crate) async fn start(
     for host in &hosts_before {
         hosts.enable(&host.name, host.admin_state_up);
     }
-    let mut state = State::new(&all, store.epoch(), bounds, hosts, writer.clone());
+    let place = settings.database.display().to_string();
+    let database = Database { epoch: store.epoch(), place, adopt_agents: settings.adopt_agents };
+    let mut state = State::new(&all, database, bounds, hosts, writer.clone());
     let heard = hosts_before.into_iter().map(Heard::from);
     state.heard_of_before(heard, microseconds_since_1970(), Duration::ZERO);
     let (events_in, events) = mpsc::channel(EVENTS);
@@ -98,6 +104,7 @@ pub(crate) async fn start(
         store,
         commits: Some(commits),
         anew: mpsc::channel(1),
+        began: mpsc::channel(1),
         events,
         asks,
         heartbeat,
@@ -123,6 +130,7 @@ impl Task {
                     self.commits = Some(commits);
                     self.state.replaced(&all, self.start.elapsed());
                 }
+                Some(epoch) = self.began.1.recv() => self.state.history_began(epoch),
                 Some(registered) = self.registrations.next() => self.registered(registered),
                 Some(event) = self.events.recv() => self.event(event),
                 Some(ask) = self.asks.recv() => self.asked(ask),
@@ -170,6 +178,7 @@ impl Task {
             Command::Send { id, host, messages } => self.streams.send(id, &host, messages),
             Command::Close { id, closing } => self.streams.close(id, closing),
             Command::Register { id, hello, known } => self.registrations.begin(self.store.clone(), id, hello, known),
+            Command::BeginHistory => self.begin_history(),
             Command::Answer { host, question, text } => self.questions.answered(&host, question, text),
             Command::Lost(host) => self.questions.lost(&host),
         }
@@ -181,6 +190,16 @@ impl Task {
             self.state.committed(&commit, self.start.elapsed());
         }
         self.state.registered(registered.id, registered.outcome(), self.start.elapsed());
+    }
+
+    fn begin_history(&self) {
+        let (store, began) = (self.store.clone(), self.began.0.clone());
+        tokio::spawn(async move {
+            let epoch = store.begin_history().await;
+            let failed = |error: &store::Error| warn!(error = error as &dyn std::error::Error, "no new history began");
+            // The hub has ended: nobody needs it.
+            let _ = began.send(epoch.inspect_err(failed).ok()).await;
+        });
     }
 
     /// The store lost track of its followers. Goes on with what it knows until the whole state is there.

@@ -34,8 +34,8 @@ mod write;
 
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use model::{Epoch, Revision};
 use sqlx::Row as _;
@@ -70,7 +70,7 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     pools: Pools,
     environment: Box<dyn Environment>,
-    epoch: Epoch,
+    epoch: RwLock<Epoch>,
     /// The last revision that was committed here.
     revision: AtomicU64,
     /// Holding it is the right to write.
@@ -95,11 +95,11 @@ impl Store {
     /// As [`Store::open`], with a clock and random numbers of the caller's.
     pub async fn open_with(path: &Path, environment: Box<dyn Environment>) -> Result<Store> {
         let pools = db::connect(path).await?;
-        let (epoch, revision) = begin_history(&pools, environment.uuid()).await?;
+        let (epoch, revision) = open_history(&pools, environment.uuid()).await?;
         Ok(Store(Arc::new(Inner {
             pools,
             environment,
-            epoch,
+            epoch: RwLock::new(epoch),
             revision: AtomicU64::new(revision.0),
             turn: Mutex::default(),
         })))
@@ -107,7 +107,19 @@ impl Store {
 
     /// The identity of this history of revisions.
     pub fn epoch(&self) -> Epoch {
-        self.0.epoch
+        *self.0.epoch.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives this history a new identity, from its present revision on: what was said of revisions under the old one may
+    /// be about commits that are no longer here, because the file was replaced by an older copy of itself.
+    pub async fn begin_history(&self) -> Result<Epoch> {
+        let mut turn = self.0.turn.lock().await;
+        let epoch = self.0.environment.uuid();
+        let mut transaction = self.begin(&mut turn.connection).await?;
+        sqlx::query("UPDATE meta SET epoch = $1").bind(epoch).execute(&mut *transaction).await?;
+        transaction.commit().await?;
+        *self.0.epoch.write().unwrap_or_else(PoisonError::into_inner) = Epoch(epoch);
+        Ok(Epoch(epoch))
     }
 
     /// The last committed revision.
@@ -129,7 +141,7 @@ impl Store {
 }
 
 /// Reads the history's identity and counter, or starts one; forgets the far end of the change log.
-async fn begin_history(pools: &Pools, epoch: Uuid) -> Result<(Epoch, Revision)> {
+async fn open_history(pools: &Pools, epoch: Uuid) -> Result<(Epoch, Revision)> {
     let mut transaction = pools.writer.begin_with(db::BEGIN).await?;
     sqlx::query("INSERT INTO meta (one, epoch, revision) VALUES (1, $1, 0) ON CONFLICT (one) DO NOTHING")
         .bind(epoch)

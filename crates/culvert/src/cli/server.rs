@@ -48,6 +48,8 @@ impl Component for Server {
         Opt { name: "insecure-listen", kind: Kind::Switch, value: "BOOL", help:
             "Listen beyond loopback though nothing authenticates the peers: only on a network that you trust" },
         Opt { name: "database", kind: Kind::Text, value: "PATH", help: "The SQLite file; made if it is missing" },
+        Opt { name: "adopt-agents", kind: Kind::Switch, value: "BOOL", help:
+            "Let in agents that hold another database's networks though this one does not know their hosts: to begin anew" },
         Opt { name: "run-dir", kind: Kind::Text, value: "DIRECTORY", help: "Where the admin socket server.sock lies" },
         Opt { name: "gre-keys", kind: Kind::Text, value: "FIRST-LAST", help:
             "Tunnel keys for GRE networks that ask for none" },

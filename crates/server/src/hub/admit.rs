@@ -44,6 +44,9 @@ impl State {
             warn!(host = %hello.host, endpoint = %hello.endpoint, reason, "refused a host");
             return self.commands.push(Command::Close { id, closing: Closing::Refused(reason) });
         }
+        if let Some(closing) = self.of_other_history(&hello) {
+            return self.commands.push(Command::Close { id, closing });
+        }
         let known = known.is_some_and(|known| is_as(known, &hello));
         self.commands.push(Command::Register { id, hello: hello.clone(), known });
         let applicant = Applicant { hello, room: false, waiting: Vec::new() };
@@ -103,7 +106,7 @@ impl State {
             self.commands.push(Command::Lost(host.clone()));
         }
         info!(%host, endpoint = %hello.endpoint, software = hello.software, networks = hello.held.len(), "host connected");
-        self.sessions.insert(id, Session::new(&hello, self.epoch, crate::SOFTWARE), room);
+        self.sessions.insert(id, Session::new(&hello, self.database.epoch, crate::SOFTWARE), room);
         self.alive.connected(host, hello.tunnel_types.clone());
         self.writer.bind_pending(host.clone());
     }

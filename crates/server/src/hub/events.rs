@@ -37,6 +37,8 @@ pub enum Command {
         hello: Box<Hello>,
         known: bool,
     },
+    /// Give the store's history a new epoch, and hand it in ([`super::State::history_began`]).
+    BeginHistory,
     /// The answer to a question.
     Answer {
         host: HostName,

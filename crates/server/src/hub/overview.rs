@@ -21,7 +21,7 @@ pub(super) fn overview(state: &State) -> Status {
     let mut ports: Vec<_> = directory.ports().map(|port| describe_port(state, port)).collect();
     ports.sort_by_key(|port| port.id);
     let software = crate::SOFTWARE.to_owned();
-    let server = report::Server { software, epoch: state.epoch, revision: directory.revision() };
+    let server = report::Server { software, epoch: state.database.epoch, revision: directory.revision() };
     Status { server, hosts, networks, ports }
 }
 

@@ -1,7 +1,7 @@
 //! The hub's state: directory, sessions and port life, and what follows from what they hear. Pure.
 
 use directory::{Directory, Limits};
-use model::{Change, Committed, Epoch, HostName, Port};
+use model::{Change, Committed, HostName, Port};
 use store::WiredReport;
 use sync::messages::Question;
 use sync::server::Closing;
@@ -38,13 +38,15 @@ pub struct State {
     pub(super) alive: Alive,
     pub(super) problems: Problems,
     pub(super) writer: Writer,
-    pub(super) epoch: Epoch,
+    pub(super) database: Database,
+    /// A [`Command::BeginHistory`] is under way.
+    pub(super) history_begins: bool,
     pub(super) commands: Vec<Command>,
 }
 
 impl State {
     /// From all that the store holds.
-    pub fn new(all: &Committed, epoch: Epoch, bounds: Bounds, hosts: Hosts, writer: Writer) -> Self {
+    pub fn new(all: &Committed, database: Database, bounds: Bounds, hosts: Hosts, writer: Writer) -> Self {
         let mut directory = Directory::new(bounds.limits);
         directory.load(all);
         State {
@@ -55,7 +57,8 @@ impl State {
             alive: Alive::new(hosts, bounds.alive),
             problems: Problems::default(),
             writer,
-            epoch,
+            database,
+            history_begins: false,
             commands: Vec::new(),
         }
     }

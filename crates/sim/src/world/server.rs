@@ -6,7 +6,7 @@ use std::time::Duration;
 use directory::{Limits, Sum};
 use model::{Committed, HostName, NetworkId};
 use server::hosts::Hosts;
-use server::hub::{Bounds, Command, Event, State};
+use server::hub::{Bounds, Command, Database, Event, State};
 use server::writer::Writer;
 use sync::messages::Hello;
 use sync::server::{Closing, ConnectionId};
@@ -36,7 +36,8 @@ impl Server {
         let (hosts, writer) = (Hosts::default(), Writer::default());
         let propagation = if Defect::ActiveAtOnce.is(defect) { Duration::ZERO } else { PROPAGATION };
         let bounds = Bounds { limits: Limits { tombstones }, propagation, alive: ALIVE };
-        let mut hub = State::new(&store.load(), store.epoch, bounds, hosts.clone(), writer.clone());
+        let database = Database { epoch: store.epoch, place: "the model's".to_owned(), adopt_agents: false };
+        let mut hub = State::new(&store.load(), database, bounds, hosts.clone(), writer.clone());
         hub.heard_of_before(store.heard(), micros(now), Duration::ZERO);
         let (commits, registrations) = (VecDeque::new(), VecDeque::new());
         Server { hub, hosts, writer, commits, registrations, started: now, heartbeat: now }

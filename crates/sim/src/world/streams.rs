@@ -247,6 +247,7 @@ impl World {
                     server.registrations.push_back((id, hello));
                 }
             }
+            Command::BeginHistory => return Err(Violation::broken("the database was never replaced by an older one")),
             Command::Answer { .. } | Command::Lost(_) => {}
         }
         Ok(())

@@ -200,3 +200,18 @@ async fn update_port(store: &Store, id: model::PortId, update: PortUpdate) {
     });
     write.await.unwrap();
 }
+
+#[tokio::test]
+async fn a_new_history_has_an_epoch_of_its_own_and_the_same_contents() {
+    let (store, directory) = open().await;
+    network(&store, TunnelType::Gre).await;
+    let (before, revision) = (store.epoch(), store.revision());
+    let epoch = store.begin_history().await.unwrap();
+    assert_ne!(epoch, before);
+    network(&store, TunnelType::Gre).await;
+    store.close().await;
+
+    let store = Store::open(&directory.path().join("culvert.db")).await.unwrap();
+    assert_eq!((store.epoch(), store.revision()), (epoch, revision.next()));
+    assert_eq!(store.load().await.unwrap().changes.len(), 2);
+}

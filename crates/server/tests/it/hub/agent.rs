@@ -69,6 +69,24 @@ impl Agent {
         .await;
     }
 
+    /// Connects again and again, as a real agent does, until the server has it.
+    pub(crate) async fn come_back(&mut self, server: SocketAddr) {
+        loop {
+            self.connect_without_inventory(server).await;
+            let present = self.with(|state| state.plugged.iter().map(|id| state.interface(id)).collect());
+            let inventory = Interfaces { inventory: true, present, gone: Vec::new() };
+            // Who is refused cannot say it any more.
+            let _ = self.stream.as_ref().unwrap().0.send(ToServer::Interfaces(inventory)).await;
+            let complete = |state: &State| state.log.iter().any(|message| matches!(message, ToAgent::HostComplete(_)));
+            eventually("the host is complete, or refused", || self.with(|s| complete(s) || s.ended.is_some())).await;
+            if self.with(|state| complete(state)) {
+                return;
+            }
+            let reason = self.with(|state| state.ended.clone()).unwrap_or_default();
+            assert!(!reason.contains("refuses"), "{reason}");
+        }
+    }
+
     pub(crate) async fn connect_without_inventory(&mut self, server: SocketAddr) {
         let hello = self.with(|state| {
             (state.ended, state.log) = (None, Vec::new());

@@ -5,6 +5,8 @@ use sync::messages::ToAgent;
 use super::agent::Agent;
 use super::world::{World, eventually};
 
+const NEW: &str = "fa:16:3e:00:00:09";
+
 /// Whether anything about entries is among these.
 fn entries(messages: &[ToAgent]) -> Vec<&'static str> {
     let name = |message: &ToAgent| match message {
@@ -99,4 +101,82 @@ async fn a_port_that_is_made_while_a_restarted_server_awaits_its_host_is_bound()
     compute1.connect(world.server().agents()).await;
     compute1.plug(&port).await;
     world.active(&port).await;
+}
+/// A port on compute1 that was made and is published since.
+async fn new_port(world: &World, compute1: &Agent, like: &str) -> String {
+    let network = world.show(like).await["network_id"].as_str().unwrap().to_owned();
+    let port = world.port(&network, "compute1", NEW, &["81.1.180.19"]).await;
+    compute1.plug(&port).await;
+    port
+}
+
+#[tokio::test]
+async fn agents_that_are_ahead_of_a_restored_database_get_everything_anew() {
+    let mut world = World::new().await;
+    let mut agents = world.hosts().await;
+    let ports = ports(&world, &agents).await;
+    let epoch =
+        async |world: &World| world.admin(reqwest::Method::GET, "/status", None).await.1["server"]["epoch"].clone();
+    let mut copy = None;
+    world.restart_after(|settings| copy = Some(std::fs::read(&settings.database).unwrap())).await;
+    for agent in &mut agents {
+        agent.connect(world.server().agents()).await;
+    }
+    // What the copy does not have: a port that all learn of, and one that goes.
+    let port = new_port(&world, &agents[0], &ports[0]).await;
+    world.active(&port).await;
+    world.delete(&ports[1]).await;
+    for (agent, mac) in [(&agents[2], "fa:16:3e:00:00:01"), (&agents[0], "fa:16:3e:00:00:01")] {
+        eventually("the port is gone", || agent.knows(mac).is_none()).await;
+    }
+    assert!(agents[2].knows(NEW).is_some());
+    let before = epoch(&world).await;
+
+    world.restart_after(|settings| std::fs::write(&settings.database, copy.unwrap()).unwrap()).await;
+    for agent in &mut agents {
+        agent.come_back(world.server().agents()).await;
+    }
+    assert_ne!(epoch(&world).await, before, "revisions are given out again, so under another epoch");
+    for (agent, knows) in [(&agents[0], [1, 2]), (&agents[1], [0, 2]), (&agents[2], [0, 1])] {
+        let macs = knows.map(|n| format!("fa:16:3e:00:00:0{n}"));
+        eventually("the copy's ports", || macs.iter().all(|mac| agent.knows(mac).is_some())).await;
+        assert_eq!(agent.knows(NEW), None, "{}", agent.name);
+    }
+    // And all goes on from there.
+    let port = new_port(&world, &agents[0], &ports[0]).await;
+    world.active(&port).await;
+    assert!(agents[1].knows(NEW).is_some() && agents[2].knows(NEW).is_some());
+}
+
+#[tokio::test]
+async fn a_server_on_a_missing_database_cuts_nobody_off() {
+    let mut world = World::new().await;
+    let mut agents = world.hosts().await;
+    let ports = ports(&world, &agents).await;
+    let remove = |settings: &server::Settings| std::fs::remove_file(&settings.database).unwrap();
+    world.restart_after(|settings| remove(settings)).await;
+    let server = world.server().agents();
+    let refusal = async |agent: &mut Agent| {
+        agent.connect_without_inventory(server).await;
+        eventually("the refusal", || agent.with(|state| state.ended.is_some())).await;
+        agent.with(|state| state.ended.clone()).unwrap()
+    };
+    let reason = refusal(&mut agents[0]).await;
+    let says = ["compute1", "culvert.db", "`database`", "adopt_agents"];
+    assert!(says.iter().all(|word| reason.contains(word)), "{reason}");
+    // Also when the first network is made: to whom it is given the host still is unknown.
+    world.network("gre", 7, "192.0.2.0/24").await;
+    refusal(&mut agents[0]).await;
+    assert_eq!((agents[0].isolated(&ports[0]), agents[0].knows("fa:16:3e:00:00:01").is_some()), (None, true));
+    // A host that is new to both is welcome.
+    Agent::new("compute9", "10.0.1.49").connect(server).await;
+
+    // The control: who means it says so.
+    world.restart_after(|settings| settings.adopt_agents = true).await;
+    agents[0].connect(world.server().agents()).await;
+    world.fence(&agents[0]).await;
+    assert_eq!(agents[0].isolated(&ports[0]).as_deref(), Some("no port has this id"));
+    // From then on the host is known here.
+    world.restart_after(|settings| settings.adopt_agents = false).await;
+    agents[0].connect(world.server().agents()).await;
 }

@@ -57,8 +57,14 @@ impl World {
 
     /// Ends the server and starts another on the same database, at the same addresses.
     pub(crate) async fn restart(&mut self) {
+        self.restart_after(|_| {}).await;
+    }
+
+    /// The same; something happens between.
+    pub(crate) async fn restart_after(&mut self, deed: impl FnOnce(&mut Settings)) {
         let (api, agents) = (self.server().api(), self.server().agents());
         self.server.take().unwrap().end().await;
+        deed(&mut self.settings);
         (self.settings.api_listen, self.settings.agents_listen) = (api, agents);
         self.server = Some(Server::start(self.settings.clone()).await.unwrap());
     }
