@@ -1,6 +1,7 @@
 //! How a stream becomes a session: its host is registered, unless it is known as it is.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 use model::{Host, HostName};
 use sync::messages::{Hello, ToServer};
@@ -22,24 +23,33 @@ struct Applicant {
     hello: Box<Hello>,
     room: bool,
     waiting: Vec<ToServer>,
+    /// The stream has ended. What is on its way into the store gets there all the same.
+    gone: bool,
 }
 
 impl Applicants {
-    pub(super) fn remove(&mut self, id: ConnectionId) {
-        self.0.remove(&id);
+    pub(super) fn gone(&mut self, id: ConnectionId) {
+        if let Some(applicant) = self.0.get_mut(&id) {
+            (applicant.gone, applicant.waiting) = (true, Vec::new());
+        }
+    }
+
+    /// The endpoints under which hosts of this name are being registered.
+    fn endpoints_of(&self, host: &HostName) -> impl Iterator<Item = IpAddr> {
+        let hellos = self.0.values().map(|applicant| &applicant.hello);
+        hellos.filter(move |hello| hello.host == *host).map(|hello| hello.endpoint)
     }
 }
 
 impl State {
     pub(super) fn opened(&mut self, id: ConnectionId, hello: Box<Hello>) {
         debug!(host = %hello.host, "a stream opens");
-        let known = self.directory.host(&hello.host);
-        if let Some(other) = known.filter(|known| known.endpoint != hello.endpoint)
-            && self.sessions.of(&hello.host).is_some()
-        {
+        if let Some(other) = self.namesake(&hello) {
             let reason = format!(
-                "a host named {} is connected already, with the tunnel endpoint {}: give this one a name of its own",
-                hello.host, other.endpoint
+                "a host named {}, with the tunnel endpoint {other}, is connected or was a moment ago: give this one a \
+                 name of its own, or wait until that one has been gone for {} s if this is the same host at a new address",
+                hello.host,
+                self.alive.bound().as_secs_f64()
             );
             warn!(host = %hello.host, endpoint = %hello.endpoint, reason, "refused a host");
             return self.commands.push(Command::Close { id, closing: Closing::Refused(reason) });
@@ -47,9 +57,10 @@ impl State {
         if let Some(closing) = self.of_other_history(&hello) {
             return self.commands.push(Command::Close { id, closing });
         }
+        let known = self.directory.host(&hello.host);
         let known = known.is_some_and(|known| is_as(known, &hello));
         self.commands.push(Command::Register { id, hello: hello.clone(), known });
-        let applicant = Applicant { hello, room: false, waiting: Vec::new() };
+        let applicant = Applicant { hello, room: false, waiting: Vec::new(), gone: false };
         if known {
             // Nothing that others must know is new, so nothing waits for the database.
             self.admit(id, applicant);
@@ -58,11 +69,24 @@ impl State {
         }
     }
 
+    /// The endpoint of another host of this name: one that counts as alive, also while its agent restarts, or one that is
+    /// being registered. Two of a name would take each other's ports.
+    fn namesake(&self, hello: &Hello) -> Option<IpAddr> {
+        let alive = self.directory.host(&hello.host).filter(|known| self.alive.is_alive(&known.name));
+        let others = alive.map(|known| known.endpoint).into_iter().chain(self.applicants.endpoints_of(&hello.host));
+        others.into_iter().find(|endpoint| *endpoint != hello.endpoint)
+    }
+
     pub(super) fn heard(&mut self, id: ConnectionId, message: ToServer, now: Now) {
         let Some(applicant) = self.applicants.0.get_mut(&id) else { return self.said(id, message, now) };
+        if applicant.gone {
+            return;
+        }
         applicant.waiting.push(message);
         if applicant.waiting.len() > MOST_WAITING {
-            self.turn_away(id, Closing::Refused("too much was said before the welcome".to_owned()));
+            self.applicants.gone(id);
+            let closing = Closing::Refused("too much was said before the welcome".to_owned());
+            self.commands.push(Command::Close { id, closing });
         }
     }
 
@@ -76,23 +100,16 @@ impl State {
     /// The outcome of a [`Command::Register`], or why the stream must end. What was registered is a commit, which must
     /// have been handed in before.
     pub fn registered(&mut self, id: ConnectionId, result: Result<(), Closing>, now: Now) {
+        let Some(mut applicant) = self.applicants.0.remove(&id).filter(|applicant| !applicant.gone) else { return };
         match result {
             Ok(()) => {
-                if let Some(mut applicant) = self.applicants.0.remove(&id) {
-                    let waiting = std::mem::take(&mut applicant.waiting);
-                    self.admit(id, applicant);
-                    for message in waiting {
-                        self.said(id, message, now);
-                    }
+                let waiting = std::mem::take(&mut applicant.waiting);
+                self.admit(id, applicant);
+                for message in waiting {
+                    self.said(id, message, now);
                 }
             }
-            Err(closing) => self.turn_away(id, closing),
-        }
-    }
-
-    fn turn_away(&mut self, id: ConnectionId, closing: Closing) {
-        if self.applicants.0.remove(&id).is_some() {
-            self.commands.push(Command::Close { id, closing });
+            Err(closing) => self.commands.push(Command::Close { id, closing }),
         }
     }
 

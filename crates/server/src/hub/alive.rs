@@ -59,6 +59,11 @@ impl Alive {
         self.hosts.remove(host);
     }
 
+    /// How long a host without a stream counts as alive.
+    pub(crate) fn bound(&self) -> Now {
+        self.bound
+    }
+
     pub(crate) fn is_alive(&self, host: &HostName) -> bool {
         self.hosts.get(host).is_some_and(|state| state.alive)
     }

@@ -96,7 +96,7 @@ impl State {
             Event::Said { id, message } => self.heard(id, message, now),
             Event::Room { id } => self.room(id),
             Event::Closed { id, reason } => {
-                self.applicants.remove(id);
+                self.applicants.gone(id);
                 if let Some(host) = self.sessions.closed(id) {
                     info!(%host, reason, "the stream of a host is gone: its ports stay as they are");
                     self.stream_lost(&host, now);

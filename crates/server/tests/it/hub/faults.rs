@@ -130,6 +130,27 @@ async fn a_second_host_of_one_name_is_refused_while_the_first_is_connected() {
 }
 
 #[tokio::test]
+async fn a_second_host_of_one_name_is_refused_while_the_agent_of_the_first_restarts() {
+    let world = World::new().await;
+    let [mut compute1, ..] = world.hosts().await;
+    compute1.cut();
+    world.until_connected("compute1", false).await;
+    let mut double = Agent::new("compute1", "10.0.1.99");
+    double.connect_without_inventory(world.server().agents()).await;
+    eventually("the refusal", || double.with(|state| state.ended.is_some())).await;
+    let reason = double.with(|state| state.ended.clone()).unwrap();
+    assert!(["compute1", "10.0.1.31", "10 s"].iter().all(|word| reason.contains(word)), "{reason}");
+    compute1.connect(world.server().agents()).await;
+
+    // The control: a host that is not alive any more may come back at another address.
+    let world = World::with(|settings| settings.alive_bound_ms = 50).await;
+    let [mut compute1, ..] = world.hosts().await;
+    compute1.cut();
+    world.until_alive("compute1", false).await;
+    double.connect(world.server().agents()).await;
+}
+
+#[tokio::test]
 async fn a_newer_stream_of_a_host_replaces_the_older() {
     let world = World::new().await;
     let (compute1, _, network, port) = a_port(&world).await;
