@@ -16,6 +16,14 @@ impl Directory {
         let gone: Vec<_> = state.plugged.difference(&present).copied().collect();
         // Whatever the host holds has a place in its life that is known only now.
         let bound: Vec<_> = state.bound.iter().copied().collect();
+        if self.silent.remove(host) {
+            // What it was taken to be interested in until now it may not be.
+            let ports = self.bound_to(host).chain(self.leaving(host));
+            let networks: BTreeSet<_> = ports.map(|port| port.network).collect();
+            for network in networks {
+                self.dirty.network(host, network);
+            }
+        }
         self.dirty.ports.extend(bound);
         for port in gone {
             self.unplug(host, port);

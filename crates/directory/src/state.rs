@@ -35,6 +35,8 @@ pub struct Directory {
     /// Which hosts a port makes interested in its network: the one that it is bound to, and the one that it leaves.
     interests: FxHashMap<PortId, (NetworkId, Vec<HostName>)>,
     pub(crate) endpoints: Endpoints,
+    /// Hosts that had ports when this directory was loaded, and that have not sent an inventory since.
+    pub(crate) silent: BTreeSet<HostName>,
     pub(crate) dirty: Dirty,
 }
 
@@ -72,6 +74,7 @@ impl Directory {
             plugged: FxHashMap::default(),
             interests: FxHashMap::default(),
             endpoints: Endpoints::new(limits.tombstones),
+            silent: BTreeSet::new(),
             dirty: Dirty::default(),
         }
     }
@@ -84,6 +87,8 @@ impl Directory {
             network.entries.rebase(all.revision);
         }
         self.endpoints.rebase(all.revision);
+        let with_ports = self.hosts.iter().filter(|(_, state)| !state.bound.is_empty() || !state.leaving.is_empty());
+        self.silent = with_ports.map(|(host, _)| host.clone()).collect();
     }
 
     /// Takes one committed transaction. Returns false, and does nothing, for one that it has already.

@@ -148,6 +148,7 @@ impl State {
             info!(%host, "a host was deleted while connected");
             self.stream_lost(host, now);
         }
+        self.life.disconnected(host);
         self.alive.forget(host);
     }
 }

@@ -3,7 +3,6 @@
 use model::{HostName, NetworkId, Port, PortId, Revision};
 
 use super::State;
-use super::life::Confirmations as _;
 use super::overview::describe_port;
 use super::questions::Refused;
 use crate::admin::report::{self, Confirmation, Propagation};
@@ -12,7 +11,7 @@ pub(super) fn propagation(state: &State, id: PortId) -> Result<Propagation, Refu
     let directory = &state.directory;
     let port = directory.port(id).ok_or(Refused::UnknownPort(id))?;
     let published = directory.entry_revision(id);
-    let mut hosts: Vec<_> = directory.interested(port.network).collect();
+    let mut hosts: Vec<_> = state.confirmations().concerned(port.network).collect();
     hosts.sort();
     let hosts = hosts.into_iter().map(|host| confirmation(state, port, published, host));
     let hosts: Vec<_> = if published.is_some() { hosts.collect() } else { Vec::new() };
@@ -32,9 +31,13 @@ fn confirmation(state: &State, port: &Port, published: Option<Revision>, host: &
     let own = port.binding.as_ref().is_some_and(|binding| binding.host == *host);
     let session = state.sessions.of(host);
     let confirmed = session.and_then(|session| session.confirmed_up_to(port.network));
-    let lags = || published.is_some_and(|revision| state.sessions.lags(host, port.network, revision));
+    let lags = || published.is_some_and(|revision| state.confirmations().lags(host, port.network, revision));
     let problem = || state.problems.rows_on(host).find(|(of, _)| *of == port.id).map(|(_, reason)| reason.to_owned());
     let (is, reason) = match session {
+        None if !own && lags() => (
+            report::Confirmed::Lagging,
+            Some("its agent has not come back since this server started; the host still counts as alive".to_owned()),
+        ),
         None => (report::Confirmed::Disconnected, Some("its agent is not connected: it is not waited for".to_owned())),
         // It confirmed the port by wiring it.
         Some(_) if own => (report::Confirmed::Confirmed, Some("the port's own host: it has wired it".to_owned())),

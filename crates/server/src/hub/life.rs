@@ -11,7 +11,9 @@ use model::{HostName, NetworkId, Port, PortId, PortStatus, Revision};
 use store::WiredReport;
 use tracing::{info, warn};
 
+use super::alive::Alive;
 use super::events::Now;
+use super::sessions::Sessions;
 use crate::writer::Writer;
 
 #[derive(Debug)]
@@ -23,10 +25,35 @@ pub(crate) struct Life {
     bound: Now,
 }
 
-/// Who has confirmed what: the sessions, as far as port life needs them.
-pub(crate) trait Confirmations {
-    /// Whether the host is connected and has yet to confirm this network up to this revision.
-    fn lags(&self, host: &HostName, network: NetworkId, revision: Revision) -> bool;
+/// Who has confirmed what: the sessions and who is alive, as far as port life needs them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Confirmations<'a> {
+    pub(crate) directory: &'a Directory,
+    pub(crate) sessions: &'a Sessions,
+    pub(crate) alive: &'a Alive,
+}
+
+impl<'a> Confirmations<'a> {
+    /// Hosts to which a network's entries matter: those that are interested, and those that were before the server
+    /// restarted, count as alive, and have not said yet what is plugged there.
+    pub(crate) fn concerned(self, network: NetworkId) -> impl Iterator<Item = &'a HostName> {
+        let interested = move |host| self.directory.view(network, host).is_some();
+        let silent = self.directory.silent().filter(move |host| !interested(host) && self.is_awaited(host, network));
+        self.directory.interested(network).chain(silent)
+    }
+
+    /// Whether the host has yet to confirm this network up to this revision, and can be expected to.
+    pub(crate) fn lags(self, host: &HostName, network: NetworkId, revision: Revision) -> bool {
+        match self.sessions.of(host) {
+            Some(session) => !session.confirmed(network, revision),
+            None => self.is_awaited(host, network),
+        }
+    }
+
+    fn is_awaited(self, host: &HostName, network: NetworkId) -> bool {
+        let silent = self.alive.is_alive(host) && self.directory.is_silent(host);
+        silent && self.directory.has_wired(host, network)
+    }
 }
 
 impl Life {
@@ -37,7 +64,8 @@ impl Life {
     }
 
     /// Derives again where each port is whose facts may have changed.
-    pub(crate) fn refresh(&mut self, dirty: &Dirty, directory: &Directory, sessions: &impl Confirmations, now: Now) {
+    pub(crate) fn refresh(&mut self, dirty: &Dirty, known: Confirmations<'_>, now: Now) {
+        let directory = known.directory;
         for id in dirty.ports.iter().chain(dirty.published.keys()).copied().collect::<BTreeSet<_>>() {
             let Some(port) = directory.port(id) else {
                 self.stop(id);
@@ -52,7 +80,7 @@ impl Life {
                         // Who has confirmed its entry has confirmed all that concerns it, whatever happened elsewhere since.
                         let entry = || directory.entry_revision(id);
                         let published = published.or_else(entry).unwrap_or(directory.revision());
-                        let laggards = self.laggards(port, published, directory, sessions);
+                        let laggards = self.laggards(port, published, known);
                         self.wait(port, published, laggards, now + self.bound);
                     }
                 }
@@ -94,19 +122,13 @@ impl Life {
     }
 
     /// The hosts that have yet to confirm a port published at `revision`.
-    fn laggards(
-        &self,
-        port: &Port,
-        revision: Revision,
-        directory: &Directory,
-        sessions: &impl Confirmations,
-    ) -> Vec<HostName> {
+    fn laggards(&self, port: &Port, revision: Revision, known: Confirmations<'_>) -> Vec<HostName> {
         if self.bound.is_zero() {
             return Vec::new();
         }
         let own = port.binding.as_ref().map(|binding| &binding.host);
-        let others = directory.interested(port.network).filter(|host| Some(*host) != own);
-        others.filter(|host| sessions.lags(host, port.network, revision)).cloned().collect()
+        let others = known.concerned(port.network).filter(|host| Some(*host) != own);
+        others.filter(|host| known.lags(host, port.network, revision)).cloned().collect()
     }
 
     fn wait(&mut self, port: &Port, revision: Revision, laggards: Vec<HostName>, deadline: Now) {

@@ -8,7 +8,6 @@ use sync::messages::{Question, ToServer};
 use sync::server::{Closing, ConnectionId, Effect, Session};
 
 use super::events::Command;
-use super::life::Confirmations;
 
 /// Bytes that one agent may be given at a time, about. More waits in the directory, not in a queue.
 const BUDGET: usize = 256 << 10;
@@ -134,11 +133,5 @@ impl Sessions {
 
     pub(crate) fn confirmed_up_to(&self, host: &HostName, network: NetworkId) -> Option<Revision> {
         self.of(host)?.confirmed_up_to(network)
-    }
-}
-
-impl Confirmations for Sessions {
-    fn lags(&self, host: &HostName, network: NetworkId, revision: Revision) -> bool {
-        self.of(host).is_some_and(|session| !session.confirmed(network, revision))
     }
 }

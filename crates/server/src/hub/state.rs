@@ -10,7 +10,8 @@ use tracing::{debug, info};
 use super::admit::Applicants;
 use super::alive::{Alive, Heard};
 use super::events::{Command, Event, Now};
-use super::life::Life;
+use super::history::Database;
+use super::life::{Confirmations, Life};
 use super::problems::Problems;
 use super::sessions::Sessions;
 use crate::hosts::Hosts;
@@ -118,6 +119,7 @@ impl State {
     pub fn expire(&mut self, now: Now) {
         self.life.expire(now);
         for host in self.alive.expire(now) {
+            self.life.disconnected(&host);
             self.directory.leaving(&host).for_each(|port| self.end_move_from_the_dead(port));
         }
     }
@@ -143,7 +145,8 @@ impl State {
         for (host, effects) in self.sessions.drain(&self.directory, &mut self.commands) {
             self.apply(&host, effects, now);
         }
-        self.life.refresh(&dirty, &self.directory, &self.sessions, now);
+        let known = Confirmations { directory: &self.directory, sessions: &self.sessions, alive: &self.alive };
+        self.life.refresh(&dirty, known, now);
         for (host, changed) in &dirty.hosts {
             for network in &changed.networks {
                 if self.directory.view(*network, host).is_none() {
@@ -154,6 +157,10 @@ impl State {
             }
         }
         std::mem::take(&mut self.commands)
+    }
+
+    pub(super) fn confirmations(&self) -> Confirmations<'_> {
+        Confirmations { directory: &self.directory, sessions: &self.sessions, alive: &self.alive }
     }
 
     /// Ends every stream with a status that says so.

@@ -102,12 +102,61 @@ async fn a_port_that_is_made_while_a_restarted_server_awaits_its_host_is_bound()
     compute1.plug(&port).await;
     world.active(&port).await;
 }
+
 /// A port on compute1 that was made and is published since.
 async fn new_port(world: &World, compute1: &Agent, like: &str) -> String {
     let network = world.show(like).await["network_id"].as_str().unwrap().to_owned();
     let port = world.port(&network, "compute1", NEW, &["81.1.180.19"]).await;
     compute1.plug(&port).await;
     port
+}
+
+#[tokio::test]
+async fn after_a_restart_active_waits_for_hosts_that_are_not_back_yet() {
+    let mut world = World::with(|settings| settings.alive_bound_ms = 60_000).await;
+    let mut agents = world.hosts().await;
+    let ports = ports(&world, &agents).await;
+    world.restart().await;
+    let server = world.server().agents();
+    agents[0].connect(server).await;
+    let port = new_port(&world, &agents[0], &ports[0]).await;
+    let path = format!("/ports/{port}/propagation");
+    let asked = async || world.admin(reqwest::Method::GET, &path, None).await.1;
+    let published = loop {
+        let known = asked().await;
+        if known["published"].is_u64() {
+            break known;
+        }
+    };
+    let states = |known: &serde_json::Value| {
+        let hosts = known["hosts"].as_array().unwrap().clone();
+        hosts.iter().map(|host| host["state"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(published["propagated"], false, "{published}");
+    assert_eq!(states(&published), ["confirmed", "lagging", "lagging"], "{published}");
+    assert_eq!(world.status(&port).await, "BUILD");
+
+    // Back, and confirmed; the other is still awaited.
+    agents[2].connect(server).await;
+    eventually("the entry", || agents[2].knows(NEW).is_some()).await;
+    world.fence(&agents[2]).await;
+    assert_eq!(states(&asked().await), ["confirmed", "lagging", "confirmed"]);
+    assert_eq!(world.status(&port).await, "BUILD");
+    // Back without its port: it is not interested any more.
+    agents[1].unplug_unseen(&ports[1]);
+    agents[1].connect(server).await;
+    world.active(&port).await;
+}
+
+#[tokio::test]
+async fn after_a_restart_a_host_that_does_not_come_back_is_not_waited_for_longer_than_it_counts_as_alive() {
+    let mut world = World::with(|settings| settings.alive_bound_ms = 300).await;
+    let mut agents = world.hosts().await;
+    let ports = ports(&world, &agents).await;
+    world.restart().await;
+    agents[0].connect(world.server().agents()).await;
+    let port = new_port(&world, &agents[0], &ports[0]).await;
+    world.active(&port).await;
 }
 
 #[tokio::test]
