@@ -11,7 +11,7 @@ const BEGIN: &str = "<!-- figures: written by `make reliability` -->\n";
 const END: &str = "<!-- end of figures -->";
 
 /// In the order of the page: what dies, as the test calls its run.
-const ROWS: [&str; 14] = [
+const ROWS: [&str; 18] = [
     "nothing",
     "agent killed",
     "agent upgraded",
@@ -21,7 +21,11 @@ const ROWS: [&str; 14] = [
     "network cut",
     "network slow",
     "ovsdb-server restarted",
-    "ovs-vswitchd restarted",
+    "ovsdb-server killed",
+    "ovs-vswitchd stopped",
+    "ovs-vswitchd killed",
+    "Open vSwitch killed",
+    "Open vSwitch upgraded",
     "host rebooted",
     "port moved, plugged before",
     "port moved, plugged after",

@@ -29,6 +29,9 @@ pub(crate) const AS_OVS: [&str; 2] = ["-n", "-10"];
 /// How long a daemon may take until it is ready; it takes well under a second on a quiet machine.
 const READY: Duration = Duration::from_secs(30);
 
+/// What saves the flows of bridges as a script that puts them back; from the same package as the daemons.
+const OVS_SAVE: &str = "/usr/share/openvswitch/scripts/ovs-save";
+
 /// Where Debian and most others put the schema.
 const SCHEMA: &str = "/usr/share/openvswitch/vswitch.ovsschema";
 
@@ -62,6 +65,28 @@ impl Host {
     pub async fn restart(&self, daemon: Daemon) -> Result<(), Error> {
         self.stop(daemon).await?;
         self.start(daemon).await
+    }
+
+    /// Both daemons end and start again as `ovs-ctl restart` has it, which is how packages upgrade Open vSwitch: all flows are
+    /// saved before, and until they are put back `ovs-vswitchd` forwards nothing (`flow-restore-wait` in
+    /// ovs-vswitchd.conf.db(5)).
+    pub async fn restart_with_flows(&self) -> Result<(), Error> {
+        let bridges = self.vsctl(["list-br"]).await?;
+        let put_back = self.exec(OVS_SAVE, ["save-flows"].into_iter().chain(bridges.split_whitespace())).await?;
+        self.restart(Daemon::OvsdbServer).await?;
+        self.exit_vswitchd().await?;
+        let wait = "other_config:flow-restore-wait=true";
+        self.vsctl(["--no-wait", "set", "Open_vSwitch", ".", wait]).await?;
+        self.start(Daemon::Vswitchd).await?;
+        self.exec("sh", ["-e", "-c", &put_back]).await?;
+        let done = ["remove", "Open_vSwitch", ".", "other_config", "flow-restore-wait=true"];
+        self.vsctl(done).await.map(drop)
+    }
+
+    /// Asks `ovs-vswitchd` to end as `ovs-ctl stop` does first, and waits for that.
+    pub async fn exit_vswitchd(&self) -> Result<(), Error> {
+        self.appctl(["exit"]).await?;
+        self.stop(Daemon::Vswitchd).await
     }
 
     /// Both daemons die, the database is deleted, and a new one is made as at the host's first start.

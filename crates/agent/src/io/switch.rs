@@ -11,9 +11,10 @@ use tokio::sync::mpsc;
 
 use crate::events::{Event, Features, FlowChange, Refused, Switch};
 
-/// Waits between tries: the socket is on this host, and appears as soon as the bridge does.
+/// Waits between tries: the socket is on this host, and appears as soon as the bridge does. A switch that has come back
+/// forwards nothing until we have found it, however long it was away, and a look costs one system call.
 const FIRST_RETRY: Duration = Duration::from_millis(20);
-const MOST_RETRY: Duration = Duration::from_secs(1);
+const MOST_RETRY: Duration = Duration::from_millis(100);
 /// Flows of a dump that go to the state at a time.
 const PART: usize = 256;
 /// Flow-mods of one order up to which the switch goes on telling what others change. It names each of ours too, which took

@@ -34,6 +34,12 @@ impl Repair {
     pub(super) fn counts(&self) -> Repaired {
         self.counts
     }
+
+    /// The switch itself is another: what differs there now, nobody else has changed.
+    pub(super) fn forget(&mut self, bridge: Bridge) {
+        self.touched.retain(|row| row.bridge() != bridge);
+        self.reviewing.remove(&bridge);
+    }
 }
 
 impl HostState {

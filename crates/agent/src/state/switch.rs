@@ -135,6 +135,7 @@ impl HostState {
             events::Switch::Lost { session, reason } if session >= current => {
                 let was_up = self.switch(bridge).phase != Phase::Down;
                 self.forget(bridge, Phase::Down);
+                self.repair.forget(bridge);
                 if was_up {
                     self.say(Level::Warn, format!("{bridge} is not connected: {reason}; its flows stay as they are"));
                 }

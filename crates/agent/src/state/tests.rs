@@ -2,6 +2,7 @@ mod adoption;
 mod checkpoint;
 mod facts;
 mod failures;
+mod repair;
 mod switch;
 mod tunnels;
 mod vlans;

@@ -10,7 +10,7 @@ use pipeline::{Bridge, Cookie};
 use sync::messages::{ToAgent, ToServer};
 use uuid::Uuid;
 
-use crate::events::{Command as Asked, Database, Event, Features, Level, Refused, Server, Switch};
+use crate::events::{Command as Asked, Database, Event, Features, FlowChange, Level, Refused, Server, Switch};
 use crate::{HostState, Settings};
 
 type Table = BTreeMap<Uuid, Row>;
@@ -117,6 +117,28 @@ impl World {
         self.update();
         self.state.handle(Event::Server(Server::Opening));
         self.run();
+    }
+
+    /// Somebody else does this to flows, and the switch tells.
+    pub(super) fn hand(&mut self, bridge: Bridge, changes: Vec<FlowChange>) {
+        let flows = self.flows.get_mut(&bridge).unwrap();
+        for change in &changes {
+            match change {
+                FlowChange::Set(flow) => drop(flows.insert(flow.key(), flow.clone())),
+                FlowChange::Gone(flow) => drop(flows.remove(&flow.key())),
+                FlowChange::Unknown => {}
+            }
+        }
+        self.state.handle(Event::Switch(bridge, Switch::Changed { session: self.session, changes }));
+    }
+
+    /// The switches end, which takes the flows with it.
+    pub(super) fn lose_switches(&mut self) {
+        for (bridge, flows) in &mut self.flows {
+            flows.clear();
+            let lost = Switch::Lost { session: self.session, reason: "the peer closed the connection".to_owned() };
+            self.state.handle(Event::Switch(*bridge, lost));
+        }
     }
 
     /// Empties the logs.

@@ -8,7 +8,7 @@ use lab::{Host, Node, Point, Probes, Vm};
 use model::TunnelType;
 
 use super::run::{OVERLAY, Run, TWINS, UNDERLAY};
-use super::twins;
+use super::twins::{self, Twin};
 use crate::inspect::LEARNED;
 use crate::observer::Observed;
 use crate::overlay::{Network, Overlay, Port, until};
@@ -25,7 +25,7 @@ pub(super) struct Rig {
     pub(super) ports: Vec<Port>,
     pub(super) hosts: Vec<Observed>,
     /// A VM on each host that Culvert does not know; see [`twins`].
-    twins: Vec<Vm>,
+    twins: Vec<Twin>,
 }
 
 impl Deref for Rig {
@@ -149,6 +149,13 @@ impl Rig {
         HOSTS.into_iter().zip(&self.hosts).flat_map(of_host).collect()
     }
 
+    /// The twin's flows went with its host's `ovs-vswitchd`.
+    pub(super) async fn set_flows_of_twin(&self, host: &str) {
+        for twin in self.twins.iter().filter(|twin| twin.is_on(host)) {
+            twin.set_flows().await;
+        }
+    }
+
     pub(super) async fn kill_server(&self) {
         self.server().process("server").unwrap().unwrap().kill().await.unwrap();
     }
@@ -205,7 +212,7 @@ impl Rig {
     /// Larger, so that a socket's buffer overflows with them sooner than with the VMs': what is lost for want of time is
     /// lost here first.
     fn twins(&self) -> impl Iterator<Item = Point> {
-        self.twins.iter().map(|vm| Point {
+        self.twins.iter().map(|Twin { vm, .. }| Point {
             name: vm.spec().name.to_string(),
             group: TWINS.to_owned(),
             node: Node::clone(vm),
@@ -246,7 +253,7 @@ async fn flows(host: &Host, bridge: &str) -> Vec<String> {
         outputs.sort_unstable();
         format!("{head}{}", outputs.join(","))
     };
-    let mut flows: Vec<_> = dump.iter().filter(|flow| !flow.contains(LEARNED)).map(normal).collect();
+    let mut flows: Vec<_> = dump.iter().filter(|flow| !flow.starts_with(LEARNED)).map(normal).collect();
     flows.sort();
     flows
 }

@@ -111,6 +111,11 @@ impl Run {
         self.written.iter().filter(|written| written.starts_with(host) && written.contains("FlowMod")).collect()
     }
 
+    /// Flow-mods and transactions of all agents.
+    pub(super) fn written_by_all(&self) -> usize {
+        self.written.len()
+    }
+
     fn all_losses(&self) -> impl Iterator<Item = (&PairReport, Loss)> {
         let all = self.pairs().flat_map(|pair| pair.losses.iter().map(move |loss| (pair, *loss)));
         all.filter(|(_, loss)| loss.to_ms >= self.begin)

@@ -9,7 +9,26 @@ use uuid::Uuid;
 use super::rig::HOSTS;
 use crate::overlay::Overlay;
 
-pub(super) async fn plug(overlay: &Overlay, tunnel_type: TunnelType) -> Vec<Vm> {
+/// A twin, and the flows between it and the others.
+pub(super) struct Twin {
+    pub(super) vm: Vm,
+    host: Host,
+    flows: String,
+}
+
+impl Twin {
+    /// On the host of this name?
+    pub(super) fn is_on(&self, host: &str) -> bool {
+        self.host.name() == host
+    }
+
+    /// All at once, by hand.
+    pub(super) async fn set_flows(&self) {
+        self.host.add_flows("br-twin", &self.flows).await.unwrap();
+    }
+}
+
+pub(super) async fn plug(overlay: &Overlay, tunnel_type: TunnelType) -> Vec<Twin> {
     let mut twins = Vec::new();
     for (number, host) in (1..).zip(HOSTS) {
         let spec = VmSpec {
@@ -19,15 +38,18 @@ pub(super) async fn plug(overlay: &Overlay, tunnel_type: TunnelType) -> Vec<Vm> 
             addresses: vec![format!("10.8.0.{number}/24").parse().unwrap()],
             mtu: 1400,
         };
-        let twin = overlay.plug(host, spec).await.unwrap();
-        connect(&overlay.at(host), &twin, number, &overlay.hosts(), tunnel_type).await;
+        let vm = overlay.plug(host, spec).await.unwrap();
+        let host = overlay.at(host);
+        let flows = connect(&host, &vm, number, &overlay.hosts(), tunnel_type).await;
+        let twin = Twin { vm, host, flows };
+        twin.set_flows().await;
         twins.push(twin);
     }
     twins
 }
 
-/// A bridge with the twin and a tunnel to each other host, of a key of its own.
-async fn connect(host: &Host, twin: &Vm, number: u8, hosts: &[Host], tunnel_type: TunnelType) {
+/// Makes a bridge with the twin and a tunnel to each other host, of a key of its own; the flows that it needs.
+async fn connect(host: &Host, twin: &Vm, number: u8, hosts: &[Host], tunnel_type: TunnelType) -> String {
     let tap = twin.tap();
     let mut vsctl = format!(
         "del-port br-int {tap} -- add-br br-twin -- set Bridge br-twin datapath_type=netdev fail_mode=secure \
@@ -45,7 +67,7 @@ async fn connect(host: &Host, twin: &Vm, number: u8, hosts: &[Host], tunnel_type
         twin.exec("ip", neighbour.split(' ')).await.unwrap();
     }
     host.vsctl(vsctl.split_whitespace()).await.unwrap();
-    host.add_flows("br-twin", &flows.join("\n")).await.unwrap();
+    flows.join("\n")
 }
 
 fn mac(number: u8) -> Mac {
