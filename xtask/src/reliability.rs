@@ -11,7 +11,7 @@ const BEGIN: &str = "<!-- figures: written by `make reliability` -->\n";
 const END: &str = "<!-- end of figures -->";
 
 /// In the order of the page: what dies, as the test calls its run.
-const ROWS: [&str; 18] = [
+const ROWS: [&str; 20] = [
     "nothing",
     "agent killed",
     "agent upgraded",
@@ -27,6 +27,8 @@ const ROWS: [&str; 18] = [
     "Open vSwitch killed",
     "Open vSwitch upgraded",
     "host rebooted",
+    "port prepared elsewhere",
+    "port migrated live",
     "port moved, plugged before",
     "port moved, plugged after",
     "peers that talk nonsense",

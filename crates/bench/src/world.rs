@@ -57,6 +57,7 @@ fn port(id: PortId, host: HostName, index: u32, wired: bool) -> Port {
         admin_up: true,
         binding: Some(Binding { host, generation: Generation(1) }),
         former: None,
+        prepared: Vec::new(),
         wired,
         status: PortStatus::Down,
     }

@@ -18,11 +18,15 @@ impl Directory {
     pub fn port_order(&self, host: &HostName, port: PortId) -> Order<'_> {
         let Some(port) = self.ports.get(&port) else { return Order::Isolate(Isolated::Unknown) };
         let former = port.former.as_ref().filter(|former| former.host == *host);
+        let prepared = port.prepared.contains(host);
         match port.binding.as_ref().filter(|binding| binding.host == *host).or(former).or(port.binding.as_ref()) {
             None => Order::Isolate(Isolated::Unbound),
-            Some(binding) if binding.host != *host => Order::Isolate(Isolated::BoundTo(binding.host.clone())),
+            Some(binding) if binding.host != *host && !prepared => {
+                Order::Isolate(Isolated::BoundTo(binding.host.clone()))
+            }
             Some(_) if !port.admin_up => Order::Isolate(Isolated::AdminDown),
             Some(_) if self.network(port.network).is_none() => Order::Isolate(Isolated::NoNetwork),
+            Some(binding) if binding.host != *host => Order::Prepare(port),
             Some(binding) => Order::Wire(port, binding.generation),
         }
     }

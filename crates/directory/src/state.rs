@@ -32,7 +32,8 @@ pub struct Directory {
     pub(crate) ports: FxHashMap<PortId, Port>,
     /// Hosts on which an interface with the port's id is plugged; the port need not exist.
     pub(crate) plugged: FxHashMap<PortId, Vec<HostName>>,
-    /// Which hosts a port makes interested in its network: the one that it is bound to, and the one that it leaves.
+    /// Which hosts a port makes interested in its network: the one that it is bound to, the one that it leaves, and those
+    /// that are prepared for it.
     interests: FxHashMap<PortId, (NetworkId, Vec<HostName>)>,
     pub(crate) endpoints: Endpoints,
     /// Hosts that had ports when this directory was loaded, and that have not sent an inventory since.
@@ -231,13 +232,17 @@ impl Directory {
         Some((host.name.clone(), entry))
     }
 
-    /// The hosts that a port makes interested in this network: it is bound there, or was before, and is plugged there.
+    /// The hosts that a port makes interested in this network: it is bound there, was before or may be next, and is plugged there.
     fn interests_of(&self, id: PortId, network: NetworkId) -> Vec<HostName> {
         let port = self.ports.get(&id).filter(|port| port.network == network && self.network(network).is_some());
-        let bindings = port.into_iter().flat_map(|port| port.binding.iter().chain(&port.former));
-        let hosts = bindings.map(|binding| &binding.host).filter(|host| self.is_plugged(host, id));
-        let mut hosts: Vec<_> = hosts.cloned().collect();
-        hosts.dedup();
+        let bound = port.into_iter().flat_map(|port| port.binding.iter().chain(&port.former));
+        let prepared = port.into_iter().filter(|port| port.binding.is_some()).flat_map(|port| &port.prepared);
+        let mut hosts = Vec::new();
+        for host in bound.map(|binding| &binding.host).chain(prepared).filter(|host| self.is_plugged(host, id)) {
+            if !hosts.contains(host) {
+                hosts.push(host.clone());
+            }
+        }
         hosts
     }
 

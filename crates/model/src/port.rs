@@ -28,6 +28,8 @@ pub struct Port {
     /// The binding before this one, under which the port is still wired: it is there that it can be reached until its new
     /// host has wired it. `None` once that has, or once the old host no longer does.
     pub former: Option<Binding>,
+    /// Hosts to which it may move: each wires it beforehand, if it is plugged there, and nobody is told.
+    pub prepared: Vec<HostName>,
     /// The binding's host has confirmed this port as wired under this binding's generation.
     pub wired: bool,
     pub status: PortStatus,

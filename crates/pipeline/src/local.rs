@@ -26,6 +26,15 @@ pub struct LocalPort {
     pub ofport: Option<PortNo>,
     /// It may speak: bound to this host, administratively up, tagged with its network's VLAN.
     pub wired: bool,
+    /// Its binding to this host is only prepared: it may speak, and what is for it goes where its entry says.
+    pub prepared: bool,
+}
+
+impl LocalPort {
+    /// What is for it stays on this host.
+    fn is_here(&self) -> bool {
+        self.wired && !self.prepared
+    }
 }
 
 /// Why something that comes in on a port of `br-int` is admitted.
@@ -56,12 +65,14 @@ impl State {
         }
         self.remove_local_port(id);
         if port.wired {
+            port.ofport.into_iter().for_each(|ofport| self.admit(ofport, Claim::Port(id)));
+        }
+        if port.is_here() {
             let network = self.networks.entry(port.network).or_default();
             network.wired_macs.insert(port.mac, id);
             for ip in v4(&port.ips) {
                 network.wired_ips.insert(ip, id);
             }
-            port.ofport.into_iter().for_each(|ofport| self.admit(ofport, Claim::Port(id)));
             self.mark_local(&port);
         }
         self.local.insert(id, port);
@@ -70,7 +81,9 @@ impl State {
     /// The port was unplugged.
     pub fn remove_local_port(&mut self, id: PortId) {
         let Some(port) = self.local.remove(&id).filter(|port| port.wired) else { return };
-        self.mark_local(&port);
+        if port.is_here() {
+            self.mark_local(&port);
+        }
         if let Some(network) = self.networks.get_mut(&port.network) {
             network.wired_macs.remove(&port.mac, &id);
             for ip in v4(&port.ips) {

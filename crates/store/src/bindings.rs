@@ -6,8 +6,8 @@ use sqlx::Row as _;
 
 use crate::db::{Connection, Row, attributes_from, attributes_text};
 use crate::types::{InactiveBinding, Port, PortUpdate, VifType};
-use crate::write::{Touched, Write};
-use crate::{CanBind, Error, Result, Store, networks};
+use crate::write::Write;
+use crate::{CanBind, Error, Result, Store, networks, ports};
 
 impl Store {
     /// The bindings of a port that are not in force, by host.
@@ -35,7 +35,7 @@ impl Port {
         if !can_bind(&binding.host, segment.tunnel_type) {
             return Err(Error::CannotBind { port: self.id, host: binding.host.clone() });
         }
-        self.put(write, binding).await
+        if self.put(write, binding).await? { ports::tell(write, self).await } else { Ok(()) }
     }
 
     /// Puts the prepared binding to this host in force: a new binding, as any other change of the host is. The one that
@@ -53,7 +53,7 @@ impl Port {
             let former = InactiveBinding { host: active.host.clone(), vif_type: None, attributes };
             self.put(write, &former).await?;
         }
-        self.forget_binding(write, host).await?;
+        delete(write, self.id, host).await?;
         let update =
             PortUpdate { host: Some(Some(host.clone())), attributes: prepared.attributes, ..PortUpdate::default() };
         self.update(write, update, can_bind).await
@@ -61,16 +61,11 @@ impl Port {
 
     /// Forgets a binding that is not in force. False: there was none.
     pub async fn forget_binding(&self, write: &mut Write<'_>, host: &HostName) -> Result<bool> {
-        let deleted = sqlx::query("DELETE FROM inactive_bindings WHERE port_id = $1 AND host = $2")
-            .bind(self.id.0)
-            .bind(host.as_str())
-            .execute(write.db())
-            .await?;
-        if deleted.rows_affected() == 0 {
-            return Ok(false);
+        let forgotten = delete(write, self.id, host).await?;
+        if forgotten {
+            ports::tell(write, self).await?;
         }
-        write.touch(Touched::Port(self.id), None);
-        Ok(true)
+        Ok(forgotten)
     }
 
     /// What of the port's attributes belongs to its binding.
@@ -79,7 +74,8 @@ impl Port {
         own.map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 
-    async fn put(&self, write: &mut Write<'_>, binding: &InactiveBinding) -> Result<()> {
+    /// False: it is there already.
+    async fn put(&self, write: &mut Write<'_>, binding: &InactiveBinding) -> Result<bool> {
         let changed = sqlx::query(
             "INSERT INTO inactive_bindings (port_id, host, vif_type, attributes) VALUES ($1, $2, $3, $4) \
              ON CONFLICT (port_id, host) DO UPDATE SET vif_type = excluded.vif_type, attributes = excluded.attributes \
@@ -91,11 +87,18 @@ impl Port {
         .bind(attributes_text(&binding.attributes)?)
         .execute(write.db())
         .await?;
-        if changed.rows_affected() > 0 {
-            write.touch(Touched::Port(self.id), None);
-        }
-        Ok(())
+        Ok(changed.rows_affected() > 0)
     }
+}
+
+/// False: there was none.
+pub(crate) async fn delete(write: &mut Write<'_>, port: PortId, host: &HostName) -> Result<bool> {
+    let deleted = sqlx::query("DELETE FROM inactive_bindings WHERE port_id = $1 AND host = $2")
+        .bind(port.0)
+        .bind(host.as_str())
+        .execute(write.db())
+        .await?;
+    Ok(deleted.rows_affected() > 0)
 }
 
 /// As the API calls a binding that has been in force and is no more.

@@ -89,6 +89,7 @@ fn without_addresses(write: &Write<'_>, new: NewPort, can_bind: impl Fn(&HostNam
         generation: if binding.is_some() { Generation::ZERO.next() } else { Generation::ZERO },
         binding,
         former: None,
+        prepared: Vec::new(),
         wired: false,
         status: PortStatus::Down,
         attributes: new.attributes,

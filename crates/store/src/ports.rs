@@ -12,7 +12,7 @@ use crate::filter::{Column, Filter};
 use crate::fixed_ips::Taker;
 use crate::types::{FixedIp, Port, PortBinding, PortUpdate, Stamp, VifType};
 use crate::write::{Touched, Write};
-use crate::{CanBind, Error, Result, Stored, fixed_ips, networks, port_security};
+use crate::{CanBind, Error, Result, Stored, bindings, fixed_ips, networks, port_security};
 
 impl Port {
     pub async fn update(self, write: &mut Write<'_>, update: PortUpdate, can_bind: &CanBind<'_>) -> Result<Port> {
@@ -48,7 +48,7 @@ impl Port {
         port_security::join(write, before.id, &were, &are).await?;
         if let Some(binding) = after.binding.as_ref().filter(|_| after.binding != before.binding) {
             // it is in force now, so it is not prepared any more
-            before.forget_binding(write, &binding.host).await?;
+            bindings::delete(write, before.id, &binding.host).await?;
         }
         if update.fixed_ips.is_some() || after.mac != before.mac {
             fixed_ips::change(write, after.taker(), &before.fixed_ips, update.fixed_ips.as_deref()).await?;
@@ -90,6 +90,7 @@ impl Port {
             admin_up: self.admin_state_up,
             binding: binding.map(|binding| model::Binding { host: binding.host.clone(), generation: self.generation }),
             former: self.former.clone(),
+            prepared: self.prepared.clone(),
             wired: self.wired,
             status: self.status,
         }
@@ -124,6 +125,14 @@ pub(crate) async fn forget_addresses(
             .await?;
         count_change(write, port).await?;
     }
+    Ok(())
+}
+
+/// Tells the hosts what they must know of a port whose bindings that are not in force have changed.
+pub(crate) async fn tell(write: &mut Write<'_>, before: &Port) -> Result<()> {
+    let after: Port = write.get(before.id.0).await?;
+    let change = (after.to_model() != before.to_model()).then(|| Change::Port(after.to_model()));
+    write.touch(Touched::Port(after.id), change);
     Ok(())
 }
 
@@ -177,9 +186,12 @@ impl Stored for Port {
 fn select(columns: &str) -> String {
     // an order of so few is cheaper made here than by the engine
     let fixed_ips = db::packed(&["CAST(f.position AS TEXT)", "f.subnet_id", "f.ip"], None);
+    let prepared = db::packed(&["i.host"], Some("i.host"));
     format!(
         "SELECT {columns}, b.host, b.vif_type, b.former_host, b.former_generation, \
-         (SELECT {fixed_ips} FROM fixed_ips f WHERE f.port_id = p.id) AS fixed_ips FROM ports p LEFT JOIN bindings b ON b.port_id = p.id"
+         (SELECT {prepared} FROM inactive_bindings i WHERE i.port_id = p.id AND i.vif_type = '{ovs}') AS prepared, \
+         (SELECT {fixed_ips} FROM fixed_ips f WHERE f.port_id = p.id) AS fixed_ips FROM ports p LEFT JOIN bindings b ON b.port_id = p.id",
+        ovs = VifType::Ovs.as_str(),
     )
 }
 
@@ -277,6 +289,7 @@ fn read(row: &Row) -> Result<Port> {
         fixed_ips: read_fixed_ips(row)?,
         binding: read_binding(row)?,
         former: read_former(row)?,
+        prepared: read_prepared(row)?,
         generation: read_generation(row)?,
         wired: row.try_get("wired")?,
         status: row.try_get::<&str, _>("status")?.parse()?,
@@ -297,6 +310,7 @@ fn read_model(row: &Row) -> Result<model::Port> {
         admin_up: row.try_get("admin_state_up")?,
         binding: binding.map(|binding| model::Binding { host: binding.host, generation }),
         former: read_former(row)?,
+        prepared: read_prepared(row)?,
         wired: row.try_get("wired")?,
         status: row.try_get::<&str, _>("status")?.parse()?,
     })
@@ -310,6 +324,10 @@ fn read_former(row: &Row) -> Result<Option<model::Binding>> {
     let Some(host) = row.try_get::<Option<&str>, _>("former_host")? else { return Ok(None) };
     let generation = Generation(to_u64(row.try_get("former_generation")?)?);
     Ok(Some(model::Binding { host: host.parse()?, generation }))
+}
+
+fn read_prepared(row: &Row) -> Result<Vec<HostName>> {
+    db::unpacked(row.try_get("prepared")?, |[host]| Ok(text_from(host)?.parse()?))
 }
 
 fn read_fixed_ips(row: &Row) -> Result<Vec<FixedIp>> {

@@ -119,6 +119,8 @@ pub struct Port {
     pub binding: Option<PortBinding>,
     /// The binding before, as long as its host still has the port wired and the new one has not.
     pub former: Option<model::Binding>,
+    /// Hosts to which it may move, in order: those of its [`InactiveBinding`]s that have not been in force.
+    pub prepared: Vec<HostName>,
     /// Of the newest binding; grows with each.
     pub generation: Generation,
     pub wired: bool,
@@ -140,7 +142,8 @@ pub struct PortBinding {
     pub vif_type: VifType,
 }
 
-/// A binding that is prepared, or was in force before: nobody wires the port for it.
+/// A binding that is prepared, so that its host wires the port beforehand; or that was in force before, and is nothing to
+/// anybody.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InactiveBinding {
     pub host: HostName,

@@ -176,6 +176,7 @@ mod tests {
             generation: Generation(1),
             mac: Mac([2; 6]),
             ips: vec![IpAddr::from([192, 168, 0, 1])],
+            prepared: true,
         };
         let orders = [(port().to_string(), Order::Wire(wire)), ("tap".to_owned(), Order::Isolate("why".to_owned()))];
         let segment = Segment::new(TunnelType::Gre, u64::from(u32::MAX)).unwrap();

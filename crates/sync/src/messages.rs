@@ -165,7 +165,7 @@ pub struct PortOrder {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Order {
-    /// Give it its network's tag and flows, then report it as wired.
+    /// Give it its network's tag and flows, then report it as wired, unless it is only prepared.
     Wire(Wire),
     /// Tag 4095 and no flow; the reason is for people ("bound to compute2").
     Isolate(String),
@@ -178,6 +178,8 @@ pub struct Wire {
     pub generation: Generation,
     pub mac: Mac,
     pub ips: Vec<IpAddr>,
+    /// The port may move here: it may speak, but it is another host's, and reached there.
+    pub prepared: bool,
 }
 
 /// A part of all entries of a network but the host's own. The network may change while its parts are on their way: a later

@@ -1,7 +1,7 @@
 //! Facts of the directory as messages.
 
 use directory::Isolated;
-use model::{Digest, Generation, Host, Network};
+use model::{Digest, Generation, Host, Network, Port};
 use prost::Message;
 
 use crate::messages::{Endpoint, NetworkInfo, Order, PortOrder, Wire};
@@ -21,7 +21,7 @@ impl Order {
     /// Of an order to wire: the binding generation under which.
     pub fn generation(&self) -> Option<Generation> {
         match self {
-            Order::Wire(wire) => Some(wire.generation),
+            Order::Wire(wire) => (!wire.prepared).then_some(wire.generation),
             Order::Isolate(_) => None,
         }
     }
@@ -31,15 +31,14 @@ impl From<directory::Order<'_>> for Order {
     fn from(order: directory::Order<'_>) -> Self {
         match order {
             directory::Order::Isolate(reason) => Order::from(reason),
-            directory::Order::Wire(port, generation) => Order::Wire(Wire {
-                port: port.id,
-                network: port.network,
-                generation,
-                mac: port.mac,
-                ips: port.ips.clone(),
-            }),
+            directory::Order::Wire(port, generation) => Order::Wire(wire(port, generation, false)),
+            directory::Order::Prepare(port) => Order::Wire(wire(port, Generation::ZERO, true)),
         }
     }
+}
+
+fn wire(port: &Port, generation: Generation, prepared: bool) -> Wire {
+    Wire { port: port.id, network: port.network, generation, mac: port.mac, ips: port.ips.clone(), prepared }
 }
 
 impl From<Isolated> for Order {

@@ -166,6 +166,11 @@ impl HostState {
         let told = self.reports.wired.get(id).copied();
         match goal {
             Goal::Keep { .. } => {}
+            // Another host's: nobody is told before it is this one's.
+            Goal::Wired { wire, .. } if wire.prepared => {
+                self.reports.wired.remove(id);
+                self.reports.refused.remove(id);
+            }
             Goal::Wired { wire, .. } => {
                 let now = (wire.port, wire.generation);
                 self.reports.refused.remove(id);

@@ -47,6 +47,8 @@ pub struct PortStatus {
 #[serde(rename_all = "lowercase")]
 pub enum PortState {
     Wired,
+    /// Another host's port, which may move here: it is wired as far as that goes beforehand.
+    Prepared,
     /// On its way to being wired.
     Wiring,
     /// Found as it is, and not yet spoken of by the server.
@@ -115,6 +117,7 @@ impl HostState {
     fn port_status(&self, id: &str, goal: &Goal) -> Option<PortStatus> {
         let plugged = self.facts.plugged.get(id)?;
         let (state, reason) = match goal {
+            Goal::Wired { wire, .. } if wire.prepared => (PortState::Prepared, None),
             Goal::Wired { .. } if self.reports.is_wired(id) => (PortState::Wired, None),
             Goal::Wired { .. } => (PortState::Wiring, None),
             Goal::Keep { .. } => (PortState::Kept, None),

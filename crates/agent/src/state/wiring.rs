@@ -290,6 +290,7 @@ impl HostState {
                 ips: wire.ips.clone(),
                 ofport: plugged.ofport,
                 wired: true,
+                prepared: wire.prepared,
             };
             let same = before.remove(&wire.port).filter(|before| before.port == port);
             let in_effect = same.unwrap_or_else(|| {

@@ -109,7 +109,7 @@ impl Raw {
         }
         for RawPort { id: port, network, mac, ips } in self.ports {
             known(&file, network, port)?;
-            let wire = Wire { port, network, generation: Generation::ZERO, mac, ips };
+            let wire = Wire { port, network, generation: Generation::ZERO, mac, ips, prepared: false };
             if file.ports.insert(port.to_string(), wire).is_some() {
                 return Err(format!("port {port} is there twice"));
             }

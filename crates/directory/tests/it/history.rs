@@ -59,9 +59,10 @@ fn change() -> impl Strategy<Value = Change> {
     let of = prop_oneof![9 => Just(0), 1 => 0..NETWORKS];
     let port_change = (0..PORTS, of, proptest::option::weighted(0.9, 0..HOSTS), 0..8_u8, 0..4_u8, 0..3_u8);
     let left = proptest::option::weighted(0.3, 0..HOSTS);
+    let next = proptest::option::weighted(0.3, 0..HOSTS);
     prop_oneof![
-        30 => (port_change, left).prop_map(|((id, of, on, up, wired, ips), left)| {
-            leaving(left, port_fact(id, of, on, up > 0, wired > 0, ips))
+        30 => (port_change, left, next).prop_map(|((id, of, on, up, wired, ips), left, next)| {
+            prepared(next, leaving(left, port_fact(id, of, on, up > 0, wired > 0, ips)))
         }),
         2 => (0..PORTS).prop_map(|id| Change::PortDeleted(port(id))),
         3 => (0..NETWORKS).prop_map(network_fact),
@@ -95,6 +96,7 @@ pub(crate) fn port_fact(id: u8, of: u8, on: Option<u8>, admin_up: bool, wired: b
         admin_up,
         binding: on.map(|n| Binding { host: host(n), generation: Generation(u64::from(n) + 1) }),
         former: None,
+        prepared: vec![],
         wired,
         status: PortStatus::Down,
     })
@@ -105,6 +107,14 @@ pub(crate) fn leaving(left: Option<u8>, fact: Change) -> Change {
     let former = left.map(|n| Binding { host: host(n), generation: Generation(0) });
     match fact {
         Change::Port(port) => Change::Port(Port { former, ..port }),
+        other => other,
+    }
+}
+
+/// The same port, which may move there.
+pub(crate) fn prepared(next: Option<u8>, fact: Change) -> Change {
+    match fact {
+        Change::Port(port) => Change::Port(Port { prepared: next.map(host).into_iter().collect(), ..port }),
         other => other,
     }
 }

@@ -120,8 +120,10 @@ impl World {
                 assert_eq!(view.sum(), Sum::of(&entries));
             }
             for id in 0..PORTS {
-                let wire = matches!(self.directory.port_order(&host(n), port(id)), Order::Wire(..));
-                assert_eq!(wire, self.naive.must_wire(n, id), "port {id} on host {n}");
+                let order = self.directory.port_order(&host(n), port(id));
+                let found = (matches!(order, Order::Wire(..)), matches!(order, Order::Prepare(_)));
+                let expected = (self.naive.must_wire(n, id), self.naive.must_prepare(n, id));
+                assert_eq!(found, expected, "port {id} on host {n}");
             }
         }
         for of in 0..NETWORKS {

@@ -58,7 +58,7 @@ impl Naive {
     }
 
     pub(crate) fn interested(&self, on: u8, of: u8) -> bool {
-        let bound_here = |known: &Port| is_or_was_bound(known, on);
+        let bound_here = |known: &Port| is_or_was_bound(known, on) || is_prepared(known, on);
         let of_network = |known: &Port| known.network == network(of) && self.networks.contains_key(&network(of));
         self.plugged_on(on)
             .filter_map(|id| self.ports.get(&port(id)))
@@ -68,6 +68,13 @@ impl Naive {
     pub(crate) fn must_wire(&self, on: u8, id: u8) -> bool {
         self.ports.get(&port(id)).is_some_and(|known| {
             is_or_was_bound(known, on) && known.admin_up && self.networks.contains_key(&known.network)
+        })
+    }
+
+    pub(crate) fn must_prepare(&self, on: u8, id: u8) -> bool {
+        self.ports.get(&port(id)).is_some_and(|known| {
+            let there = known.admin_up && self.networks.contains_key(&known.network);
+            is_prepared(known, on) && !is_or_was_bound(known, on) && there
         })
     }
 
@@ -85,6 +92,10 @@ impl Naive {
         }
         entries
     }
+}
+
+fn is_prepared(known: &Port, on: u8) -> bool {
+    known.binding.is_some() && known.prepared.contains(&host(on))
 }
 
 fn is_or_was_bound(known: &Port, on: u8) -> bool {

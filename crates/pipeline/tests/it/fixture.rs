@@ -42,7 +42,8 @@ pub(crate) fn segment(tunnel_type: TunnelType, key: u64) -> Segment {
 }
 
 pub(crate) fn wired(net: u8, mac_text: &str, addresses: &[&str], ofport: u32) -> LocalPort {
-    LocalPort { network: network(net), mac: mac(mac_text), ips: ips(addresses), ofport: Some(ofport), wired: true }
+    let (network, mac, ips) = (network(net), mac(mac_text), ips(addresses));
+    LocalPort { network, mac, ips, ofport: Some(ofport), wired: true, prepared: false }
 }
 
 /// `compute1` with its bridges joined by patch ports: number 1 on `br-tun`, 2 on `br-int`.

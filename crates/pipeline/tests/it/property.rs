@@ -232,15 +232,15 @@ fn facts() -> impl Strategy<Value = Fact> {
         1 => Just(Some(TunnelPort::Failed)),
         6 => (10u32..20).prop_map(|number| Some(TunnelPort::Ready(number))),
     ];
-    let local = (nets.clone(), entries(), prop::option::of(5u32..9), any::<bool>());
+    let local = (nets.clone(), entries(), prop::option::of(5u32..9), any::<bool>(), any::<bool>());
     prop_oneof![
         4 => (nets.clone(), segments, 1u16..4).prop_map(|(net, segment, tag)| Fact::Network(net, segment, vlan(tag))),
         1 => nets.clone().prop_map(Fact::NoNetwork),
         6 => (nets.clone(), prop::collection::vec(entries(), 0..4), prop::collection::vec((0u8..6).prop_map(port), 0..2))
             .prop_map(|(net, upserts, removes)| Fact::Entries(net, upserts, removes)),
         2 => (nets, prop::collection::vec(entries(), 0..4)).prop_map(|(net, entries)| Fact::Snapshot(net, entries)),
-        3 => (0u8..6, local).prop_map(|(id, (net, like, ofport, wired))| {
-            Fact::Local(id, LocalPort { network: network(net), mac: like.mac, ips: like.ips, ofport, wired })
+        3 => (0u8..6, local).prop_map(|(id, (net, like, ofport, wired, prepared))| {
+            Fact::Local(id, LocalPort { network: network(net), mac: like.mac, ips: like.ips, ofport, wired, prepared })
         }),
         1 => (0u8..6).prop_map(Fact::NoLocal),
         1 => (5u32..9, any::<bool>()).prop_map(|(ofport, there)| Fact::Foreign(ofport, there)),

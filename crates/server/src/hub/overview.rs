@@ -64,7 +64,7 @@ pub(super) fn describe_port(state: &State, port: &Port) -> report::Port {
     let problems = plugged.iter().flat_map(|host| {
         // Bound elsewhere, administratively down: why an interface that is there is kept apart.
         let isolated = match state.directory.port_order(host, port.id) {
-            Order::Isolate(Isolated::AdminDown) | Order::Wire(..) => None,
+            Order::Isolate(Isolated::AdminDown) | Order::Wire(..) | Order::Prepare(_) => None,
             Order::Isolate(reason) => Some(reason.to_string()),
         };
         let not_wired = state.problems.not_wired_on(host).filter(|(id, _)| *id == port.id && !port.wired);

@@ -253,6 +253,7 @@ impl Stored {
             admin_up: self.admin_up,
             binding: bound.map(|(host, _)| Binding { host: host.clone(), generation: self.generation }),
             former: self.former.clone(),
+            prepared: Vec::new(),
             wired: self.wired,
             status: self.status,
         }

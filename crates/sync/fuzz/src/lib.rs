@@ -85,6 +85,7 @@ pub fn world() -> Committed {
             admin_up: true,
             binding: Some(Binding { host: host(1 + number % 2), generation: Generation(1) }),
             former: None,
+            prepared: vec![],
             wired: number % 2 == 1,
             status: PortStatus::Active,
         })

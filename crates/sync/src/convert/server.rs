@@ -88,6 +88,7 @@ fn parse_order(order: proto::PortOrder) -> Result<PortOrder, Error> {
             generation: Generation(wire.generation),
             mac: mac(&wire.mac, "wire.mac")?,
             ips: ips(&wire.ips, "wire.ips")?,
+            prepared: wire.prepared,
         }),
     };
     Ok(PortOrder { id: order.id, revision: Revision(order.revision), order: parsed })
@@ -203,6 +204,7 @@ fn wire_message(wire: Wire) -> proto::Wire {
         generation: wire.generation.0,
         mac: wire.mac.0.to_vec(),
         ips: wire.ips.into_iter().map(ip_bytes).collect(),
+        prepared: wire.prepared,
     }
 }
 

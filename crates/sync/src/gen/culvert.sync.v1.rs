@@ -201,6 +201,9 @@ pub struct Wire {
     pub mac: ::prost::alloc::vec::Vec<u8>,
     #[prost(bytes = "vec", repeated, tag = "4")]
     pub ips: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    /// the port may move here: it is another host's yet
+    #[prost(bool, tag = "5")]
+    pub prepared: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Snapshot {

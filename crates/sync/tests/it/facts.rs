@@ -56,6 +56,7 @@ pub(crate) fn a_port(id: u8, on: u8, wired: bool) -> Port {
         admin_up: true,
         binding: Some(Binding { host: host(on), generation: Generation(1) }),
         former: None,
+        prepared: vec![],
         wired,
         status: PortStatus::Down,
     }

@@ -45,14 +45,31 @@ pub(super) fn orders(ports: &[(u8, u128)]) -> ToAgent {
     };
     let order = |(number, on): &(u8, u128)| {
         let ips = vec![[10, 0, 0, *number].into()];
-        let wire =
-            Wire { port: port(*number), network: network(*on), generation: Generation(1), mac: mac(*number), ips };
+        let wire = Wire {
+            port: port(*number),
+            network: network(*on),
+            generation: Generation(1),
+            mac: mac(*number),
+            ips,
+            prepared: false,
+        };
         PortOrder { id: id(*number), revision: Revision(1), order: Order::Wire(wire) }
     };
     ToAgent::Orders(Orders {
         networks: ports.iter().map(|(_, on)| info(*on)).collect(),
         ports: ports.iter().map(order).collect(),
     })
+}
+
+/// The same, of ports that may move here.
+pub(super) fn prepared_orders(ports: &[(u8, u128)]) -> ToAgent {
+    let ToAgent::Orders(mut orders) = orders(ports) else { unreachable!("what it makes") };
+    for order in &mut orders.ports {
+        if let Order::Wire(wire) = &mut order.order {
+            (wire.prepared, wire.generation) = (true, Generation::ZERO);
+        }
+    }
+    ToAgent::Orders(orders)
 }
 
 pub(super) fn isolate(number: u8) -> ToAgent {

@@ -6,8 +6,8 @@ use pipeline::{Bridge, Row};
 use sync::messages::{PortReport, ToServer};
 
 use super::facts::{
-    A, acks, delta, entry, host_complete, id, isolate, mac, network, orders, port, position, reports, snapshot,
-    tell_all, welcome, wired,
+    A, acks, delta, entry, host_complete, id, isolate, mac, network, orders, port, position, prepared_orders, reports,
+    snapshot, tell_all, welcome, wired,
 };
 use super::world::World;
 use crate::events::{Event, Level, Server};
@@ -101,6 +101,28 @@ fn a_moved_port_is_flipped_and_what_was_learned_of_it_goes() {
     assert_eq!(world.mods.iter().filter(forgets).count(), 1, "what was learned of the MAC is forgotten");
     assert!(!world.has_port("gre-0a000115"));
     assert_eq!(acks(&world), [(network(A), 7, 0)]);
+}
+
+/// Port 11 is another host's and may move here: it is wired but for what would keep its frames here, and nobody is told. Once
+/// it is this host's, that is all that is left to do, and the server hears of it at once.
+#[test]
+fn a_port_that_may_move_here_is_wired_beforehand_and_stays_where_it_is() {
+    let mut world = wired();
+    let rows = (world.table(20).len(), world.table(21).len());
+    world.plug("tap2", Some(&id(11)), Some(4095));
+    world.forget();
+    world.tell([prepared_orders(&[(11, A)])]);
+    assert_eq!(world.tag("tap2"), world.tag("tap1"));
+    assert_eq!((world.table(20).len(), world.table(21).len()), rows, "its frames go where it is");
+    assert_eq!(reports(&world), [] as [&PortReport; 0]);
+    let [(Bridge::Integration, admitted)] = &world.mods[..] else { panic!("{:?}", world.mods) };
+    assert_eq!(admitted.flow.priority, 1, "{admitted:?}");
+
+    world.forget();
+    world.tell([orders(&[(11, A)])]);
+    assert_eq!(world.writes, [] as [&str; 0]);
+    assert_eq!(reports(&world).len(), 1);
+    assert_eq!(world.table(20).len(), rows.0 - 1, "its frames stay here");
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use lab::{Process, Vm};
+use lab::{Method, Process, Vm};
 use model::TunnelType;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::rig::{HOSTS, Rig};
 use super::run::Run;
@@ -74,6 +74,65 @@ async fn a_port_that_moves_under_traffic_is_where_it_went_and_nowhere_else() {
     rig.check_control().unwrap();
 }
 
+/// As Nova migrates a VM: the binding to its target is prepared, its interface there is wired beforehand, and nobody is told;
+/// the binding is put in force at the moment at which the VM goes on there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_that_is_migrated_live_finds_its_target_wired_and_changes_at_its_peers_in_one_step() {
+    let mut rig = Rig::up("c_live", TunnelType::Vxlan).await;
+    let owner = json!({ "device_owner": "compute:nova" });
+    let source = rig.port_with(&rig.network, "mover", "compute1", "10.7.1.1", owner).await;
+    rig.plug_port(&source).await;
+    rig.until_status(&source, "ACTIVE").await;
+    rig.ports.push(source.clone());
+    let target = Port { vm: "mover2".to_owned(), host: "compute2".to_owned(), ..source.clone() };
+    let bindings = format!("ports/{}/bindings", source.id);
+    rig.settle().await;
+
+    let beforehand = rig.during("port prepared elsewhere", async |probes| {
+        let vm = rig.plug_port(&target).await;
+        rig.settle().await;
+        assert_eq!(rig.tag(&vm).await, "4095", "nothing is prepared yet");
+        rig.ask(Method::POST, &bindings, Some(json!({ "binding": { "host": target.host } }))).await;
+        until("the target is wired", async || rig.tag(&vm).await != "4095").await;
+        rig.settle().await;
+        rig.is_at(&source).await;
+        assert_eq!(
+            (rig.status(&source).await, rig.show(&source, "binding:host_id").await),
+            ("ACTIVE".into(), json!("compute1"))
+        );
+        rig.pass(probes, 200).await;
+    });
+    let beforehand = beforehand.await;
+    beforehand.loses_nothing();
+    assert_eq!(beforehand.flow_mods_of("compute1").len() + beforehand.flow_mods_of("network").len(), 0, "{beforehand}");
+    beforehand.record();
+
+    let vm = rig.vm(&target.vm).unwrap();
+    rig.hand_over_neighbours(&vm).await;
+    let run = rig.during("port migrated live", async |probes| {
+        probes.arrives("mover", &vm).unwrap();
+        rig.pass(probes, 200).await;
+        rig.ask(Method::PUT, &format!("{bindings}/compute2/activate"), None).await;
+        probes.moved("mover", &vm).unwrap();
+        rig.until_status(&target, "ACTIVE").await;
+        rig.is_at(&target).await;
+        rig.pass(probes, 200).await;
+        rig.ask(Method::DELETE, &format!("{bindings}/compute1"), None).await;
+        rig.unplug(&source.vm).await.unwrap();
+        rig.settle().await;
+        rig.is_at(&target).await;
+        rig.pass(probes, 200).await;
+    });
+    let run = run.await;
+    run.others_lose_nothing("mover");
+    changes_in_one_step(&run, "network");
+    let gap = run.longest_gap_to("mover");
+    run.with("gap_to_it_ms", gap).record();
+    rig.ports[3] = target;
+    rig.is_as_rebuilt().await;
+    rig.check_control().unwrap();
+}
+
 /// On a host that it neither leaves nor goes to: its row leads elsewhere, and what the host may have learned of its MAC goes.
 /// Nothing else is touched, and nothing is taken away before.
 fn changes_in_one_step(run: &Run, host: &str) {
@@ -84,6 +143,11 @@ fn changes_in_one_step(run: &Run, host: &str) {
 }
 
 impl Rig {
+    async fn ask(&self, method: Method, path: &str, body: Option<Value>) {
+        let (status, answer) = self.rest.send(method, path, body).await.unwrap();
+        assert!(status < 300, "{path}: {status} {answer}");
+    }
+
     /// Each host knows the port at its host and nowhere else, and the other VMs as before.
     async fn is_at(&self, port: &Port) {
         let others = self.ports.iter().filter(|other| other.id != port.id);

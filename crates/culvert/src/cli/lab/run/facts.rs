@@ -77,7 +77,8 @@ pub(super) async fn host_state(lab: &Lab, rest: &Rest, host: &Host) -> anyhow::R
             let plugged = interfaces.iter().find(|found| found.external_ids.get("iface-id") == Some(&id.to_string()));
             if let Some(interface) = plugged {
                 let wired = carried(interface).is_some();
-                state.set_local_port(id, LocalPort { network, mac, ips, ofport: interface.ofport, wired });
+                let port = LocalPort { network, mac, ips, ofport: interface.ofport, wired, prepared: false };
+                state.set_local_port(id, port);
             }
         } else if port["status"] == "ACTIVE" {
             let endpoint = lab.host(&at)?.endpoint().into();
