@@ -14,7 +14,7 @@ pub enum Event {
     Server(Server),
     /// It is time to compare all that the bridges hold with what they should.
     Review,
-    /// Some time has passed since something failed: what was refused may be tried again.
+    /// A second has passed: what was refused may be tried again.
     Retry,
 }
 

@@ -56,6 +56,11 @@ impl Transaction {
         self.operations.is_empty()
     }
 
+    /// Operations, guards among them.
+    pub fn len(&self) -> usize {
+        self.operations.len()
+    }
+
     pub fn into_operations(self) -> Vec<Operation> {
         self.operations
     }

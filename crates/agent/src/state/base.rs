@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ovsdb::codec::{Atom, Condition, Datum, Operation};
 use ovsdb::{BridgeSpec, PortSpec, Target, Transaction};
+
+use uuid::Uuid;
 
 use super::HostState;
 use super::database::Purpose;
@@ -17,7 +20,18 @@ impl HostState {
             return;
         }
         match self.base() {
-            Ok(transaction) => self.transact(Purpose::Base, transaction.into_operations()),
+            Ok(transaction) => {
+                let operations = transaction.into_operations();
+                if self.database.base_was_right {
+                    let changed: Vec<_> =
+                        operations.iter().filter_map(|operation| self.what_was_changed(operation)).collect();
+                    for what in changed {
+                        self.note_changed_bridge(&what);
+                    }
+                }
+                self.database.base_was_right = operations.is_empty();
+                self.transact(Purpose::Base, operations);
+            }
             Err(error) => {
                 let text = error.to_string();
                 if self.database.base_error.as_ref() != Some(&text) {
@@ -44,6 +58,30 @@ impl HostState {
             }
         }
         Ok(transaction)
+    }
+
+    /// Of a step that puts a bridge or a patch port right: what was wrong with it, for people.
+    fn what_was_changed(&self, operation: &Operation) -> Option<String> {
+        let (conditions, columns): (_, Vec<&str>) = match operation {
+            Operation::Insert { table, row, .. } if table == "Interface" => {
+                let Some(Datum::Atom(Atom::String(name))) = row.get("name") else { return None };
+                return Some(format!("{name} was removed"));
+            }
+            Operation::Update { conditions, row, .. } => (conditions, row.keys().map(String::as_str).collect()),
+            Operation::Mutate { conditions, mutations, .. } => {
+                (conditions, mutations.iter().map(|mutation| mutation.column.as_str()).collect())
+            }
+            _ => return None,
+        };
+        let is_it = |uuid: &Uuid| *conditions == [Condition::row(*uuid)];
+        let replica = &self.database.replica;
+        let bridge = replica.bridges().iter().find(|(uuid, _)| is_it(uuid)).map(|(_, bridge)| &bridge.name);
+        let interface =
+            || replica.interfaces().iter().find(|(uuid, _)| is_it(uuid)).map(|(_, interface)| &interface.name);
+        let name = bridge.or_else(interface)?;
+        // That it has a port again that was removed is no news.
+        let columns: Vec<_> = columns.into_iter().filter(|column| *column != "ports").collect();
+        (!columns.is_empty()).then(|| format!("{} of {name} was changed", columns.join(", ")))
     }
 
     fn bridge_spec(&self, name: &str) -> BridgeSpec {

@@ -22,6 +22,8 @@ pub(super) struct Database {
     failed: Vec<Purpose>,
     /// Why the bridges cannot be made, as the log was told.
     pub(super) base_error: Option<String>,
+    /// Bridges and patch ports have been as they should be: what is not, somebody has changed.
+    pub(super) base_was_right: bool,
 }
 
 /// What a transaction is for. At most one of a purpose is under way; what comes up meanwhile goes into the next one.
@@ -72,6 +74,7 @@ impl Database {
 
 impl HostState {
     pub(super) fn on_retry(&mut self) {
+        self.tick_repairs();
         if self.database.retry() {
             self.wiring.stale = true;
             self.tunnels.stale = true;

@@ -1,7 +1,7 @@
 //! What others change of ours is put right again: at once where Open vSwitch tells of it, else by the next comparison. Each
 //! item is counted, and named in the log: who changes flows is a question that operators ask.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::{Bridge, Change, Op, Ownership, Row, Tunnel};
 use serde::Serialize;
@@ -10,8 +10,13 @@ use super::HostState;
 use super::switch::Phase;
 use crate::events::{FlowChange, Level};
 
-/// Items of one comparison that the log names; how many there were more it says in one line.
-const NAMED: usize = 20;
+/// Items of a kind that the log names in a minute; how many there were more it says at the minute's end.
+const NAMED: u64 = 20;
+/// How often a flow is put right between two ticks; more often only with the next one. Two that write the same flow at once,
+/// each as soon as it hears of the other, would do nothing else.
+const AT_ONCE: u32 = 2;
+/// Ticks ([`crate::events::Event::Retry`], each second) to a minute.
+const MINUTE: u32 = 60;
 
 #[derive(Debug, Default)]
 pub(super) struct Repair {
@@ -20,6 +25,21 @@ pub(super) struct Repair {
     touched: BTreeSet<Row>,
     /// Bridges that are read because it was time: all that differs there was somebody else.
     reviewing: BTreeSet<Bridge>,
+    /// How often each row was put right since the last tick.
+    lately: BTreeMap<Row, u32>,
+    /// Rows that somebody else touched once too often: they are looked at with the next tick.
+    waiting: BTreeSet<Row>,
+    minute: Minute,
+}
+
+/// What was put right within the present minute.
+#[derive(Debug, Default)]
+struct Minute {
+    ticks: u32,
+    named: BTreeMap<&'static str, u64>,
+    unnamed: u64,
+    /// How often each row was.
+    rows: BTreeMap<Row, u32>,
 }
 
 /// What was put right since the agent started.
@@ -27,7 +47,10 @@ pub(super) struct Repair {
 pub struct Repaired {
     pub flows: u64,
     pub tunnel_ports: u64,
+    /// Tags, of wired ports and of isolated ones.
     pub ports: u64,
+    /// Bridges, their settings, and patch ports.
+    pub bridges: u64,
 }
 
 impl Repair {
@@ -38,7 +61,18 @@ impl Repair {
     /// The switch itself is another: what differs there now, nobody else has changed.
     pub(super) fn forget(&mut self, bridge: Bridge) {
         self.touched.retain(|row| row.bridge() != bridge);
+        self.waiting.retain(|row| row.bridge() != bridge);
         self.reviewing.remove(&bridge);
+    }
+
+    /// It is read because it was time, not because it is new.
+    pub(super) fn is_reviewing(&self, bridge: Bridge) -> bool {
+        self.reviewing.contains(&bridge)
+    }
+
+    /// Nothing of others' doing is left to be put right later.
+    pub(super) fn is_idle(&self) -> bool {
+        self.waiting.is_empty()
     }
 }
 
@@ -88,50 +122,94 @@ impl HostState {
     }
 
     fn touch(&mut self, bridge: Bridge, row: Row) {
+        if self.repair.lately.get(&row).is_some_and(|times| *times >= AT_ONCE) {
+            self.repair.waiting.insert(row);
+            return;
+        }
         self.repair.touched.insert(row);
         self.switch(bridge).look_at(vec![row]);
+    }
+
+    /// A second has passed.
+    pub(super) fn tick_repairs(&mut self) {
+        self.repair.lately.clear();
+        for row in std::mem::take(&mut self.repair.waiting) {
+            self.touch(row.bridge(), row);
+        }
+        self.repair.minute.ticks += 1;
+        if self.repair.minute.ticks < MINUTE {
+            return;
+        }
+        let Minute { unnamed, rows, .. } = std::mem::take(&mut self.repair.minute);
+        let most = rows.iter().max_by_key(|(_, times)| **times).filter(|(_, times)| **times > 1);
+        let most = most.map(|(row, times)| format!("; most often, {times} times: {row:?} of {}", row.bridge()));
+        if unnamed > 0 {
+            let text = format!(
+                "{unnamed} more changes by others were put right in the last minute{}: does another agent or a controller work \
+                 on these bridges?",
+                most.unwrap_or_default()
+            );
+            self.say(Level::Warn, text);
+        }
     }
 
     /// Of the steps that a comparison found: those that undo what somebody else did.
     pub(super) fn note_repairs(&mut self, bridge: Bridge, ops: &[Op]) {
         let all = self.repair.reviewing.remove(&bridge);
         let touched = std::mem::take(&mut self.repair.touched);
-        let mut named = 0;
         for op in ops.iter().filter(|op| all || touched.contains(&op.row)) {
             self.repair.counts.flows += 1;
-            named += 1;
-            if named <= NAMED {
-                let what = match op.change {
-                    Change::Add => "was missing",
-                    Change::Modify | Change::Recookie => "was changed",
-                    Change::Remove => "was added",
-                };
-                let text = format!("a flow of {bridge} {what}, and not by this agent: put right: {:?}", op.row);
-                self.say(Level::Warn, text);
-            }
-        }
-        if named > NAMED {
-            self.say(Level::Warn, format!("so were {} more flows of {bridge}", named - NAMED));
+            *self.repair.lately.entry(op.row).or_default() += 1;
+            *self.repair.minute.rows.entry(op.row).or_default() += 1;
+            let what = match op.change {
+                Change::Add => "was missing",
+                Change::Modify | Change::Recookie => "was changed",
+                Change::Remove => "was added",
+            };
+            self.name("flow", || format!("a flow of {bridge} {what}, and not by this agent: put right: {:?}", op.row));
         }
         // Those of the other bridge are still to be compared.
         self.repair.touched = touched.into_iter().filter(|row| row.bridge() != bridge).collect();
     }
 
-    fn note_stray(&mut self, bridge: Bridge) {
+    pub(super) fn note_stray(&mut self, bridge: Bridge) {
         self.repair.counts.flows += 1;
-        self.say(
-            Level::Warn,
-            format!("a flow of no form of ours was added to {bridge}, and not by this agent: removed"),
-        );
+        self.name("flow", || {
+            format!("a flow of no form of ours was added to {bridge}, and not by this agent: removed")
+        });
     }
 
     pub(super) fn note_lost_tunnel(&mut self, tunnel: Tunnel) {
         self.repair.counts.tunnel_ports += 1;
-        self.say(Level::Warn, format!("the tunnel port {tunnel} was removed, and not by this agent: made anew"));
+        self.name("tunnel port", || format!("the tunnel port {tunnel} was removed, and not by this agent: made anew"));
+    }
+
+    pub(super) fn note_changed_tunnel(&mut self, tunnel: Tunnel) {
+        self.repair.counts.tunnel_ports += 1;
+        self.name("tunnel port", || {
+            format!("options of the tunnel port {tunnel} were changed, and not by this agent: set again")
+        });
+    }
+
+    /// What was done to a bridge or to its patch port, in words.
+    pub(super) fn note_changed_bridge(&mut self, what: &str) {
+        self.repair.counts.bridges += 1;
+        self.name("bridge", || format!("{what}, and not by this agent: put right"));
     }
 
     pub(super) fn note_changed_port(&mut self, name: &str) {
         self.repair.counts.ports += 1;
-        self.say(Level::Warn, format!("the tag of {name} was changed, and not by this agent: set again"));
+        self.name("port", || format!("the tag of {name} was changed, and not by this agent: set again"));
+    }
+
+    /// Into the log, unless there is much of the kind there already.
+    fn name(&mut self, kind: &'static str, text: impl FnOnce() -> String) {
+        let named = self.repair.minute.named.entry(kind).or_default();
+        if *named < NAMED {
+            *named += 1;
+            self.say(Level::Warn, text());
+        } else {
+            self.repair.minute.unnamed += 1;
+        }
     }
 }

@@ -112,6 +112,7 @@ impl HostState {
             && self.database.is_idle()
             && self.link.host_complete()
             && self.reports.nothing_owed()
+            && self.repair.is_idle()
     }
 
     fn port_status(&self, id: &str, goal: &Goal) -> Option<PortStatus> {

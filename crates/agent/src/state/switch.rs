@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use openflow::FlowMod;
-use pipeline::{Bridge, Op, Row};
+use pipeline::{Bridge, Op, Ownership, Row};
 
 use super::HostState;
 use crate::events::{self, Command, Level, Refused};
@@ -142,7 +142,9 @@ impl HostState {
             }
             events::Switch::Flows { session, flows } if session == current => {
                 for flow in flows {
-                    self.installed.adopt(bridge, flow);
+                    if self.installed.adopt(bridge, flow) == Ownership::Stray && self.repair.is_reviewing(bridge) {
+                        self.note_stray(bridge);
+                    }
                 }
             }
             events::Switch::Changed { session, changes } if session == current => self.on_changed(bridge, changes),

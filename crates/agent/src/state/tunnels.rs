@@ -27,6 +27,8 @@ pub(super) struct Tunnels {
     told: BTreeMap<Tunnel, TunnelPort>,
     /// Wanted, but an interface that is no such tunnel has the name.
     taken: BTreeMap<Tunnel, String>,
+    /// Their options have been as they should be: if they are not, somebody has changed them.
+    right: BTreeSet<Tunnel>,
     /// Failures that have been said.
     said: BTreeMap<Tunnel, String>,
 }
@@ -136,11 +138,15 @@ impl HostState {
         }
         let mut transaction = Transaction::new();
         let mut specs = Vec::new();
+        let mut changed = Vec::new();
         for tunnel in &self.tunnels.wanted {
             let options = tunnel.options(self.pipeline.modes());
             if let Some(fact) = self.facts.tunnels.get(tunnel).filter(|_| !self.tunnels.deleted.contains(tunnel)) {
                 let options = options.iter().map(|(key, value)| (*key, Some(value.as_str())));
+                let before = transaction.len();
                 transaction.set_interface_options(&self.database.replica, fact.interface, options);
+                // What was there when the agent came may be an earlier version's, or a stock agent's.
+                changed.extend((transaction.len() > before && self.tunnels.right.contains(tunnel)).then_some(*tunnel));
             } else if !self.tunnels.deleted.contains(tunnel) && !self.tunnels.taken.contains_key(tunnel) {
                 specs.push(PortSpec {
                     name: tunnel.name(),
@@ -149,6 +155,12 @@ impl HostState {
                     ..PortSpec::default()
                 });
             }
+        }
+        for tunnel in changed {
+            self.note_changed_tunnel(tunnel);
+        }
+        if transaction.is_empty() {
+            self.tunnels.right = self.facts.tunnels.keys().copied().collect();
         }
         transaction.add_ports(&bridge.into(), &specs);
         self.transact(Purpose::AddTunnels, transaction.into_operations());

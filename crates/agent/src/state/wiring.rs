@@ -30,6 +30,8 @@ pub(super) struct Wiring {
     writes: BTreeMap<Uuid, Write>,
     /// Ports whose tag is in effect, as the pipeline has been told of them.
     in_effect: BTreeMap<PortId, InEffect>,
+    /// Ports that were seen isolated, as they should be.
+    dead: BTreeSet<Uuid>,
     kept_ports: BTreeSet<PortNo>,
     kept_networks: BTreeSet<NetworkId>,
 }
@@ -115,6 +117,7 @@ impl HostState {
         self.give_up_networks();
         self.load_missing();
         self.write_tags();
+        self.note_dead();
         self.tell_pipeline();
         self.review_orphans();
     }
@@ -270,9 +273,22 @@ impl HostState {
 
     /// Somebody else has changed what was in effect.
     fn is_changed(&self, plugged: &Plugged, goal: Option<&Goal>) -> bool {
-        let Some(Goal::Wired { wire, vlan, .. }) = goal else { return false };
+        let Some(Goal::Wired { wire, vlan, .. }) = goal else {
+            return !plugged.is_dead() && self.wiring.dead.contains(&plugged.port);
+        };
         let in_effect = self.wiring.in_effect.get(&wire.port).is_some_and(|there| there.port.ofport == plugged.ofport);
         in_effect && !self.is_in_effect(plugged, *vlan)
+    }
+
+    fn note_dead(&mut self) {
+        let is_isolated = |(id, goal): (&String, &Goal)| match goal {
+            Goal::Isolated { .. } => self.facts.plugged.get(id),
+            Goal::Keep { .. } | Goal::Wired { .. } => None,
+        };
+        let isolated = self.wiring.goals.iter().filter_map(is_isolated);
+        let dead =
+            isolated.chain(&self.facts.doubles).chain(&self.facts.without_device).filter(|plugged| plugged.is_dead());
+        self.wiring.dead = dead.map(|plugged| plugged.port).collect();
     }
 
     /// Ports whose tag is in effect are wired as far as the pipeline is concerned; all others are not there.

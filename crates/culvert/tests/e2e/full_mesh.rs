@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use lab::Encapsulated;
 use model::{Mac, TunnelType};
 
-use crate::overlay::{Overlay, agents, until};
+use crate::overlay::{Overlay, agents, until, until_equal};
 
 #[tokio::test]
 async fn full_mesh_floods_and_learns_over_gre() {
@@ -36,7 +36,7 @@ async fn full_mesh(name: &str, tunnel_type: TunnelType, key: u32) {
     let flood = format!(
         "table=22,priority=1,dl_vlan={vlan} actions=strip_vlan,set_tunnel:{key:#x},output:{to_network},output:{to_two}"
     );
-    assert_eq!(switch.of_vlan(22, vlan), switch.meaning([flood]), "every tunnel of the type, and no other");
+    assert_eq!(switch.of_vlan(22, vlan), switch.meaning([&flood]), "every tunnel of the type, and no other");
     let by_rule = switch.meaning(["table=20,priority=0 actions=goto_table:22"]);
     assert_eq!(switch.table(20), by_rule, "nothing is known beforehand");
 
@@ -69,6 +69,18 @@ async fn full_mesh(name: &str, tunnel_type: TunnelType, key: u32) {
         two.mac
     )]);
     assert!(learned.is_subset(&switch.table(20)), "{learned:?} in {:?}", switch.table(20));
+
+    // A tunnel port that a hand takes away is back at once, with all that floods to it.
+    overlay.at("compute1").vsctl(["del-port", "br-tun", &to_two]).await.unwrap();
+    until_equal("the mesh is whole", async || {
+        let switch = overlay.switch("compute1").await;
+        let whole = switch.tunnel_names() == mesh && switch.numbers.contains_key(&to_two);
+        whole.then(|| (switch.of_vlan(22, vlan), switch.meaning([&flood])))
+    })
+    .await;
+    assert!(overlay.ping(&one, &two, 2).await.0);
+    let log = overlay.at("compute1").process("agent").unwrap().unwrap().log();
+    assert!(log.contains("was removed, and not by this agent: made anew"), "{log}");
 }
 
 /// Where the frames were sent to, in order of address.

@@ -1,30 +1,20 @@
 //! Open vSwitch's database is deleted: what is the agent's comes back by itself, what is others' is named.
 
-use model::TunnelType;
 use serde_json::json;
 
 use crate::inspect::{LEARNED, rows};
-use crate::observer::Observed;
-use crate::overlay::{Overlay, until_equal};
-use crate::support::TestLab;
+use crate::observer::Pair;
+use crate::overlay::until_equal;
 
 /// Once while the agent runs, then while it does not: what was there it has from its disk.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_deleted_is_made_again_and_ports_come_back_when_they_are_plugged() {
-    let overlay = Overlay::without_agents(TestLab::of_two("lostdb").await).await;
-    let agents = ["compute1", "compute2"].map(|host| Observed::new(overlay.at(host)));
-    agents.iter().for_each(Observed::start_agent);
-    overlay.until_in_step().await;
-    let network = overlay.network(TunnelType::Vxlan, 1001, "10.7.0.0/16").await;
-    let one = overlay.add_vm(&network, "vm1", "compute1", "10.7.0.1").await;
-    let two = overlay.add_vm(&network, "vm2", "compute2", "10.7.0.2").await;
+    let Pair { overlay, agents, one, two, .. } = Pair::up("lostdb").await;
     let (agent, host) = (&agents[0], overlay.at("compute1"));
     let flows = async || {
         // How many: their VLAN is another one then, for the one that was freed is the last to be used again.
         rows(&host, "br-tun", &[]).await.iter().filter(|row| !row.contains(LEARNED)).count()
     };
-    overlay.until_in_step().await;
-    agent.until_settled().await;
     let before = flows().await;
     assert_eq!(agent.status()["missing"], json!([]));
 

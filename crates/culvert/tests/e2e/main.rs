@@ -33,6 +33,7 @@ mod port_life;
 mod readme;
 mod refused;
 mod restart;
+mod review;
 mod scenario;
 mod side_by_side;
 mod signals;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lab::{ControlSpec, Host, Process, Signal, Vm};
+use model::TunnelType;
 use openflow::Message;
 use openflow::codec;
 use serde_json::Value;
@@ -14,7 +15,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use uuid::Uuid;
 
-use crate::overlay::until;
+use crate::overlay::{Network, Overlay, Port, until};
+use crate::support::TestLab;
 
 /// A host whose agent talks to Open vSwitch through proxies, which note all that it writes.
 ///
@@ -96,6 +98,35 @@ impl Observed {
     /// What the agent has written since this was last asked.
     pub(crate) fn take_written(&self) -> Vec<String> {
         std::mem::take(&mut self.written.lock().unwrap())
+    }
+}
+
+/// Two hosts with observed agents, a VXLAN network, and a VM of it on each; all is settled.
+pub(crate) struct Pair {
+    pub(crate) overlay: Overlay,
+    pub(crate) agents: [Observed; 2],
+    pub(crate) network: Network,
+    /// `vm1` on compute1, 10.7.0.1.
+    pub(crate) one: Port,
+    /// `vm2` on compute2, 10.7.0.2.
+    pub(crate) two: Port,
+}
+
+impl Pair {
+    /// `name` is the test's own, 8 bytes at most.
+    pub(crate) async fn up(name: &str) -> Pair {
+        let overlay = Overlay::without_agents(TestLab::of_two(name).await).await;
+        let agents = ["compute1", "compute2"].map(|host| Observed::new(overlay.at(host)));
+        agents.iter().for_each(Observed::start_agent);
+        overlay.until_in_step().await;
+        let network = overlay.network(TunnelType::Vxlan, 1001, "10.7.0.0/16").await;
+        let one = overlay.add_vm(&network, "vm1", "compute1", "10.7.0.1").await;
+        let two = overlay.add_vm(&network, "vm2", "compute2", "10.7.0.2").await;
+        overlay.until_in_step().await;
+        for agent in &agents {
+            agent.until_settled().await;
+        }
+        Pair { overlay, agents, network, one, two }
     }
 }
 

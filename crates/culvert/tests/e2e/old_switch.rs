@@ -22,7 +22,7 @@ async fn a_switch_without_bundles_and_arp_op_loses_these_and_nothing_else() {
     let (one, two) = (overlay.at("compute1"), overlay.at("compute2"));
     let dir = tempfile::Builder::new().prefix("culvert-standin-").tempdir().unwrap();
     for socket in ["br-int.mgmt", "br-tun.mgmt"] {
-        stand_in(dir.path().join(socket), one.rundir().join(socket));
+        stand_in(dir.path().join(socket), one.rundir().join(socket), refusal);
     }
     let agents = vec![format!("--ovs-rundir={}", dir.path().display())];
     let agent = one.start_control_agent(&ControlSpec { agents, ..ControlSpec::default() }).unwrap();
@@ -58,19 +58,22 @@ async fn a_switch_without_bundles_and_arp_op_loses_these_and_nothing_else() {
     overlay.check_control().unwrap();
 }
 
-/// A stand-in for an Open vSwitch before 2.1: the real one, behind a proxy that refuses what that one would.
-fn stand_in(path: PathBuf, target: PathBuf) {
+/// What a stand-in does not take: the type and the code of its error (OpenFlow 1.3.5 section 7.5.4).
+pub(crate) type Refuses = fn(&Message) -> Option<(u16, u16)>;
+
+/// The real Open vSwitch, behind a proxy that refuses some messages.
+pub(crate) fn stand_in(path: PathBuf, target: PathBuf, refuses: Refuses) {
     let listener = UnixListener::bind(path).unwrap();
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
             if let Ok(server) = UnixStream::connect(&target).await {
-                tokio::spawn(pass(client, server));
+                tokio::spawn(pass(client, server, refuses));
             }
         }
     });
 }
 
-/// The refusal of a message (OpenFlow 1.3.5 section 7.5.4): type and code.
+/// As of an Open vSwitch before 2.1.
 fn refusal(message: &Message) -> Option<(u16, u16)> {
     match message {
         // OFPBRC_BAD_TYPE.
@@ -81,7 +84,7 @@ fn refusal(message: &Message) -> Option<(u16, u16)> {
     }
 }
 
-async fn pass(client: UnixStream, server: UnixStream) {
+async fn pass(client: UnixStream, server: UnixStream, refuses: Refuses) {
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let (answers, mut answered) = mpsc::channel::<Vec<u8>>(64);
@@ -100,7 +103,7 @@ async fn pass(client: UnixStream, server: UnixStream) {
     let mut seen = Vec::new();
     while let Some(message) = next(&mut from_client, &mut seen).await {
         let (frame, _) = codec::split(&message).unwrap().unwrap();
-        match refusal(&codec::decode(&frame).unwrap()) {
+        match refuses(&codec::decode(&frame).unwrap()) {
             None => drop(to_server.write_all(&message).await),
             Some((kind, code)) => {
                 let data = &message[..message.len().min(64)];
