@@ -88,10 +88,10 @@ impl Swarm {
         let held = |agent: &Agent| -> BTreeMap<_, Sum> {
             agent.holdings().into_iter().map(|holding| (holding.network, holding.sum)).collect()
         };
-        until("every agent holds what it must", || {
-            self.agents.iter().zip(&expected).all(|(agent, expected)| held(agent) == *expected)
-        })
-        .await
+        let right = || self.agents.iter().zip(&expected).all(|(agent, expected)| held(agent) == *expected);
+        let reached = until("every agent holds what it must", right).await;
+        let wrong = self.agents.iter().zip(&expected).filter(|(agent, expected)| held(agent) != **expected).count();
+        reached.with_context(|| format!("{wrong} of {} agents hold something else", self.agents.len()))
     }
 
     fn heard(&self) -> Heard {

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{io, iter};
 
 use axum::body::{Body, Bytes};
@@ -21,8 +22,12 @@ use super::policy;
 use super::query::{Links, Listing, project};
 use super::resource::{Resource, show_all};
 
-/// Objects in one part.
-const PART: usize = 50;
+/// Objects in the first part.
+const FIRST: usize = 50;
+/// Objects in one part, and the bytes that it is to have about: the larger the parts, the fewer trips to the database; who
+/// does not read holds some of them.
+const MOST: usize = 200;
+const PART_BYTES: usize = 256 << 10;
 /// Parts that are made at a time, while one before them is sent.
 const AHEAD: usize = 2;
 /// Bytes after which a page ends, whatever its limit.
@@ -44,7 +49,7 @@ pub(crate) async fn answer<R: Resource>(
         filter.limit = listing.limit;
     }
     let ids = state.store.ids::<R::Stored>(&filter).await?;
-    let list = Arc::new(List::<R> { state, context, listing, _of: PhantomData });
+    let list = Arc::new(List::<R> { state, context, listing, per_part: AtomicUsize::new(FIRST), _of: PhantomData });
     match list.listing.limit {
         Some(limit) => list.page(ids, limit, &links).await,
         None => list.all(ids).await,
@@ -56,6 +61,8 @@ struct List<R> {
     state: RestState,
     context: Context,
     listing: Listing,
+    /// Objects in the next part, by the size of those before.
+    per_part: AtomicUsize,
     _of: PhantomData<fn() -> R>,
 }
 
@@ -98,7 +105,7 @@ impl<R: Resource> List<R> {
 
     /// A list of one part is sent whole; of a longer one, the rest is read as the client takes it.
     async fn all(self: Arc<Self>, ids: Vec<Uuid>) -> Result<Response> {
-        let one = ids.len() <= PART;
+        let one = ids.len() <= FIRST;
         let mut any = false;
         let mut texts = Box::pin(self.parts(ids).map_ok(move |items| {
             let text = join(items, any);
@@ -121,8 +128,11 @@ impl<R: Resource> List<R> {
     /// one of the database's few connections.
     fn parts(self: Arc<Self>, ids: Vec<Uuid>) -> impl Stream<Item = Result<Vec<Item>>> + Send + 'static {
         let mut rest = ids.into_iter();
-        let parts =
-            iter::from_fn(move || Some(rest.by_ref().take(PART).collect()).filter(|part: &Vec<_>| !part.is_empty()));
+        let list = Arc::clone(&self);
+        let parts = iter::from_fn(move || {
+            let part: Vec<_> = rest.by_ref().take(list.per_part.load(Ordering::Relaxed)).collect();
+            (!part.is_empty()).then_some(part)
+        });
         let tasks = stream::iter(parts).map(move |part| {
             let task = tokio::spawn(Arc::clone(&self).part(part));
             async move { task.await.map_err(|_| store::Error::Closed)? }
@@ -140,7 +150,12 @@ impl<R: Resource> List<R> {
         let mut found = self.state.store.list::<R::Stored>(&filter).await?;
         let order: HashMap<Uuid, usize> = ids.into_iter().zip(0..).collect();
         found.sort_by_key(|stored| order.get(&stored.id()).copied());
-        self.show(found).await
+        let items = self.show(found).await?;
+        let bytes: usize = items.iter().map(|item| item.json.len()).sum();
+        if let Some(fit) = (items.len() * PART_BYTES).checked_div(bytes) {
+            self.per_part.store(fit.clamp(1, MOST), Ordering::Relaxed);
+        }
+        Ok(items)
     }
 
     async fn show(&self, found: Vec<R::Stored>) -> Result<Vec<Item>> {
