@@ -1,9 +1,10 @@
 //! Who still has to confirm what: when a wired port is known everywhere that it matters.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use model::{HostName, NetworkId, PortId, Revision};
+use uuid::Uuid;
 
 /// Time since any fixed moment; it comes in as a value.
 pub type Now = Duration;
@@ -11,9 +12,8 @@ pub type Now = Duration;
 /// Ports that are wired and not yet known to be propagated.
 #[derive(Debug, Default)]
 pub struct Propagation {
-    waits: BTreeMap<PortId, Wait>,
-    /// Who waits for this host to confirm this network: a confirmation looks at these only.
-    awaited: HashMap<(HostName, NetworkId), BTreeSet<PortId>>,
+    networks: HashMap<NetworkId, Network>,
+    waits: HashMap<PortId, Wait>,
     deadlines: BTreeSet<(Now, PortId)>,
 }
 
@@ -22,7 +22,25 @@ struct Wait {
     network: NetworkId,
     revision: Revision,
     deadline: Now,
-    laggards: BTreeSet<HostName>,
+    laggards: Laggards,
+}
+
+/// The ports of one network that wait. Who has ten thousand ports become `ACTIVE` on a thousand hosts at once has ten
+/// million pairs of them: each pair is one bit.
+#[derive(Debug, Default)]
+struct Network {
+    waits: BTreeSet<(Revision, PortId)>,
+    /// Hosts that somebody waits for, or did; their place in [`Laggards`].
+    places: HashMap<HostName, usize>,
+    /// By place: no port that was published before this revision waits for the host.
+    first: Vec<Revision>,
+}
+
+/// Hosts of a network, by their places.
+#[derive(Debug, Default)]
+struct Laggards {
+    bits: Vec<u64>,
+    count: usize,
 }
 
 /// A port that is `ACTIVE` from now on although some hosts have not confirmed it: the bound has elapsed.
@@ -39,22 +57,25 @@ impl Propagation {
     /// own (which confirmed it by wiring it), and not yet at this revision. Returns true if there is nobody to wait for.
     /// What was waited for before of the same port is void.
     #[must_use]
-    pub fn published(
+    pub fn published<'h>(
         &mut self,
         port: PortId,
         network: NetworkId,
         revision: Revision,
-        laggards: impl IntoIterator<Item = HostName>,
+        laggards: impl IntoIterator<Item = &'h HostName>,
         deadline: Now,
     ) -> bool {
         self.withdrawn(port);
-        let laggards: BTreeSet<_> = laggards.into_iter().collect();
-        if laggards.is_empty() {
+        let mut hosts = laggards.into_iter().peekable();
+        if hosts.peek().is_none() {
             return true;
         }
-        for host in &laggards {
-            self.awaited.entry((host.clone(), network)).or_default().insert(port);
+        let state = self.networks.entry(network).or_default();
+        let mut laggards = Laggards::default();
+        for host in hosts {
+            laggards.insert(state.awaits(host, revision));
         }
+        state.waits.insert((revision, port));
         self.deadlines.insert((deadline, port));
         self.waits.insert(port, Wait { network, revision, deadline, laggards });
         false
@@ -64,18 +85,35 @@ impl Propagation {
     pub fn withdrawn(&mut self, port: PortId) {
         let Some(wait) = self.waits.remove(&port) else { return };
         self.deadlines.remove(&(wait.deadline, port));
-        for host in wait.laggards {
-            self.forget(host, wait.network, port);
+        if let Some(state) = self.networks.get_mut(&wait.network) {
+            state.waits.remove(&(wait.revision, port));
+            if state.waits.is_empty() {
+                self.networks.remove(&wait.network);
+            }
         }
     }
 
     /// A host has confirmed a network up to a revision; returns the ports that are propagated by that.
     #[must_use]
     pub fn confirmed(&mut self, host: &HostName, network: NetworkId, revision: Revision) -> Vec<PortId> {
-        let Some(ports) = self.awaited.get(&(host.clone(), network)) else { return Vec::new() };
-        let reached = |port: &&PortId| self.waits.get(port).is_some_and(|wait| wait.revision <= revision);
-        let reached: Vec<_> = ports.iter().filter(reached).copied().collect();
-        self.no_longer(host, network, reached)
+        let Some(state) = self.networks.get_mut(&network) else { return Vec::new() };
+        let Some(place) = state.places.get(host).copied() else { return Vec::new() };
+        let Some(first) = state.first.get_mut(place).filter(|first| **first <= revision) else { return Vec::new() };
+        let waits = state.waits.range((*first, PortId(Uuid::nil()))..);
+        *first = Revision(revision.0.saturating_add(1));
+        let mut done = Vec::new();
+        for (_, port) in waits.take_while(|(published, _)| *published <= revision) {
+            if let Some(wait) = self.waits.get_mut(port) {
+                wait.laggards.remove(place);
+                if wait.laggards.count == 0 {
+                    done.push(*port);
+                }
+            }
+        }
+        for port in &done {
+            self.withdrawn(*port);
+        }
+        done
     }
 
     /// A host is no longer interested in a network, so nobody waits for it there; returns as [`Propagation::confirmed`].
@@ -87,7 +125,8 @@ impl Propagation {
     /// A host's stream is gone, so nobody waits for it; returns as [`Propagation::confirmed`].
     #[must_use]
     pub fn disconnected(&mut self, host: &HostName) -> Vec<PortId> {
-        let networks: Vec<_> = self.awaited.keys().filter(|(other, _)| other == host).map(|(_, id)| *id).collect();
+        let awaited = self.networks.iter().filter(|(_, state)| state.places.contains_key(host));
+        let networks: Vec<_> = awaited.map(|(id, _)| *id).collect();
         networks.into_iter().flat_map(|network| self.uninterested(host, network)).collect()
     }
 
@@ -103,46 +142,65 @@ impl Propagation {
             self.deadlines.iter().take_while(|(deadline, _)| *deadline <= now).map(|(_, id)| *id).collect();
         let late = due.into_iter().filter_map(|port| {
             let wait = self.waits.get(&port)?;
-            let laggards = wait.laggards.iter().cloned().collect();
+            let places = &self.networks.get(&wait.network)?.places;
+            let lags = |(_, place): &(&HostName, &usize)| wait.laggards.contains(**place);
+            let mut laggards: Vec<_> = places.iter().filter(lags).map(|(host, _)| host.clone()).collect();
+            laggards.sort();
             let late = Late { port, network: wait.network, revision: wait.revision, laggards };
             self.withdrawn(port);
             Some(late)
         });
         late.collect()
     }
+}
 
-    fn no_longer(&mut self, host: &HostName, network: NetworkId, ports: Vec<PortId>) -> Vec<PortId> {
-        let mut done = Vec::new();
-        for port in ports {
-            self.forget(host.clone(), network, port);
-            if let Some(wait) = self.waits.get_mut(&port) {
-                wait.laggards.remove(host);
-                if wait.laggards.is_empty() {
-                    done.push(port);
-                }
+impl Network {
+    /// The place of a host that a port of this revision is going to wait for.
+    fn awaits(&mut self, host: &HostName, revision: Revision) -> usize {
+        if let Some(place) = self.places.get(host).copied() {
+            if let Some(first) = self.first.get_mut(place) {
+                *first = revision.min(*first);
             }
+            return place;
         }
-        for port in &done {
-            self.withdrawn(*port);
+        let place = self.first.len();
+        self.places.insert(host.clone(), place);
+        self.first.push(revision);
+        place
+    }
+}
+
+impl Laggards {
+    fn insert(&mut self, place: usize) {
+        let word = place / 64;
+        if self.bits.len() <= word {
+            self.bits.resize(word + 1, 0);
         }
-        done
+        if let Some(bits) = self.bits.get_mut(word).filter(|bits| **bits & mask(place) == 0) {
+            *bits |= mask(place);
+            self.count += 1;
+        }
     }
 
-    fn forget(&mut self, host: HostName, network: NetworkId, port: PortId) {
-        let key = (host, network);
-        if let Some(ports) = self.awaited.get_mut(&key) {
-            ports.remove(&port);
-            if ports.is_empty() {
-                self.awaited.remove(&key);
-            }
+    fn remove(&mut self, place: usize) {
+        if let Some(bits) = self.bits.get_mut(place / 64).filter(|bits| **bits & mask(place) != 0) {
+            *bits &= !mask(place);
+            self.count -= 1;
         }
     }
+
+    fn contains(&self, place: usize) -> bool {
+        self.bits.get(place / 64).is_some_and(|bits| bits & mask(place) != 0)
+    }
+}
+
+fn mask(place: usize) -> u64 {
+    1 << (place % 64)
 }
 
 #[cfg(test)]
 mod tests {
     use model::Error;
-    use uuid::Uuid;
 
     use super::*;
 
@@ -164,26 +222,26 @@ mod tests {
     fn done_when_the_last_host_confirms_and_not_before() -> Result<(), Error> {
         let mut propagation = Propagation::default();
         let both = hosts(["a", "b"])?;
-        assert!(!propagation.published(port(1), network(), Revision(7), both.clone(), BOUND));
+        assert!(!propagation.published(port(1), network(), Revision(7), &both, BOUND));
         assert!(propagation.confirmed(&both[0], network(), Revision(6)).is_empty(), "an older revision");
         assert!(propagation.confirmed(&both[0], network(), Revision(7)).is_empty(), "b is missing");
         assert_eq!(propagation.confirmed(&both[1], network(), Revision(9)), [port(1)]);
         assert_eq!(propagation.next_deadline(), None);
-        assert!(propagation.awaited.is_empty());
+        assert!(propagation.networks.is_empty());
         Ok(())
     }
 
     #[test]
     fn nobody_to_wait_for_is_done_at_once() {
-        assert!(Propagation::default().published(port(1), network(), Revision(7), [], BOUND));
+        assert!(Propagation::default().published(port(1), network(), Revision(7), &[], BOUND));
     }
 
     #[test]
     fn a_host_that_goes_is_not_waited_for() -> Result<(), Error> {
         let mut propagation = Propagation::default();
         let both = hosts(["a", "b"])?;
-        assert!(!propagation.published(port(1), network(), Revision(7), both.clone(), BOUND));
-        assert!(!propagation.published(port(2), network(), Revision(8), hosts(["a"])?, BOUND));
+        assert!(!propagation.published(port(1), network(), Revision(7), &both, BOUND));
+        assert!(!propagation.published(port(2), network(), Revision(8), &both[..1], BOUND));
         assert_eq!(propagation.disconnected(&both[0]), [port(2)]);
         assert_eq!(propagation.uninterested(&both[1], network()), [port(1)]);
         Ok(())
@@ -193,14 +251,14 @@ mod tests {
     fn the_bound_names_who_lags() -> Result<(), Error> {
         let mut propagation = Propagation::default();
         let both = hosts(["a", "b"])?;
-        assert!(!propagation.published(port(1), network(), Revision(7), both.clone(), BOUND));
+        assert!(!propagation.published(port(1), network(), Revision(7), &both, BOUND));
         assert!(propagation.confirmed(&both[0], network(), Revision(7)).is_empty());
         assert!(propagation.expired(Duration::from_millis(4999)).is_empty());
         let late = propagation.expired(BOUND);
         assert_eq!(late.len(), 1);
         assert_eq!((late[0].port, &late[0].laggards[..]), (port(1), &both[1..]));
         assert!(propagation.expired(BOUND * 2).is_empty(), "said once");
-        assert!(propagation.awaited.is_empty());
+        assert!(propagation.networks.is_empty());
         Ok(())
     }
 
@@ -208,8 +266,8 @@ mod tests {
     fn what_is_withdrawn_or_published_anew_waits_no_longer() -> Result<(), Error> {
         let mut propagation = Propagation::default();
         let both = hosts(["a", "b"])?;
-        assert!(!propagation.published(port(1), network(), Revision(7), both.clone(), BOUND));
-        assert!(!propagation.published(port(1), network(), Revision(9), hosts(["b"])?, BOUND * 2));
+        assert!(!propagation.published(port(1), network(), Revision(7), &both, BOUND));
+        assert!(!propagation.published(port(1), network(), Revision(9), &both[1..], BOUND * 2));
         assert!(propagation.confirmed(&both[1], network(), Revision(8)).is_empty());
         propagation.withdrawn(port(1));
         assert!(propagation.confirmed(&both[1], network(), Revision(9)).is_empty());

@@ -48,20 +48,25 @@ impl Directory {
         self.networks.get(&network).into_iter().flat_map(|state| state.interested.keys())
     }
 
-    /// Hosts that had ports when the server started and have not said since what is plugged. Whether they are interested
-    /// in anything is not known; they were if they [have wired](Directory::has_wired) a port of it.
-    pub fn silent(&self) -> impl Iterator<Item = &HostName> {
-        self.silent.iter()
+    /// Hosts that had wired ports of the network when the server started, and have not said since what is plugged. Whether
+    /// they are interested in it is not known; they were if they [have](Directory::has_wired) one still.
+    pub fn silent_in(&self, network: NetworkId) -> impl Iterator<Item = &HostName> {
+        let hosts = self.silent_in.get(&network);
+        hosts.into_iter().flatten().filter(|host| self.is_silent(host))
     }
 
     pub fn is_silent(&self, host: &HostName) -> bool {
         self.silent.contains(host)
     }
 
+    /// The ports that are wired on the host, as far as the store knows.
+    pub(crate) fn wired_on(&self, host: &HostName) -> impl Iterator<Item = &Port> {
+        self.bound_to(host).filter(|port| port.wired).chain(self.leaving(host))
+    }
+
     /// Whether a port of the network is wired on the host, as far as the store knows.
     pub fn has_wired(&self, host: &HostName, network: NetworkId) -> bool {
-        let mut wired = self.bound_to(host).filter(|port| port.wired).chain(self.leaving(host));
-        wired.any(|port| port.network == network)
+        self.wired_on(host).any(|port| port.network == network)
     }
 
     pub fn network(&self, id: NetworkId) -> Option<&Network> {

@@ -38,6 +38,8 @@ pub struct Directory {
     pub(crate) endpoints: Endpoints,
     /// Hosts that had ports when this directory was loaded, and that have not sent an inventory since.
     pub(crate) silent: BTreeSet<HostName>,
+    /// Of those, who had wired ports of each network then.
+    pub(crate) silent_in: FxHashMap<NetworkId, BTreeSet<HostName>>,
     pub(crate) dirty: Dirty,
 }
 
@@ -76,6 +78,7 @@ impl Directory {
             interests: FxHashMap::default(),
             endpoints: Endpoints::new(limits.tombstones),
             silent: BTreeSet::new(),
+            silent_in: FxHashMap::default(),
             dirty: Dirty::default(),
         }
     }
@@ -90,6 +93,11 @@ impl Directory {
         self.endpoints.rebase(all.revision);
         let with_ports = self.hosts.iter().filter(|(_, state)| !state.bound.is_empty() || !state.leaving.is_empty());
         self.silent = with_ports.map(|(host, _)| host.clone()).collect();
+        let wired = |host| self.wired_on(host).map(move |port| (port.network, host.clone()));
+        let wired: Vec<(NetworkId, HostName)> = self.silent.iter().flat_map(wired).collect();
+        for (network, host) in wired {
+            self.silent_in.entry(network).or_default().insert(host);
+        }
     }
 
     /// Takes one committed transaction. Returns false, and does nothing, for one that it has already.

@@ -4,6 +4,7 @@
 mod client;
 mod history;
 mod naive;
+mod propagation;
 
 use std::collections::BTreeMap;
 

@@ -38,7 +38,8 @@ impl<'a> Confirmations<'a> {
     /// restarted, count as alive, and have not said yet what is plugged there.
     pub(crate) fn concerned(self, network: NetworkId) -> impl Iterator<Item = &'a HostName> {
         let interested = move |host| self.directory.view(network, host).is_some();
-        let silent = self.directory.silent().filter(move |host| !interested(host) && self.is_awaited(host, network));
+        let silent = self.directory.silent_in(network);
+        let silent = silent.filter(move |host| !interested(host) && self.is_awaited(host, network));
         self.directory.interested(network).chain(silent)
     }
 
@@ -80,8 +81,7 @@ impl Life {
                         // Who has confirmed its entry has confirmed all that concerns it, whatever happened elsewhere since.
                         let entry = || directory.entry_revision(id);
                         let published = published.or_else(entry).unwrap_or(directory.revision());
-                        let laggards = self.laggards(port, published, known);
-                        self.wait(port, published, laggards, now + self.bound);
+                        self.wait(port, published, known, now + self.bound);
                     }
                 }
                 PortStatus::Build => {
@@ -121,18 +121,11 @@ impl Life {
         }
     }
 
-    /// The hosts that have yet to confirm a port published at `revision`.
-    fn laggards(&self, port: &Port, revision: Revision, known: Confirmations<'_>) -> Vec<HostName> {
-        if self.bound.is_zero() {
-            return Vec::new();
-        }
-        let own = port.binding.as_ref().map(|binding| &binding.host);
-        let others = known.concerned(port.network).filter(|host| Some(*host) != own);
-        others.filter(|host| known.lags(host, port.network, revision)).cloned().collect()
-    }
-
-    fn wait(&mut self, port: &Port, revision: Revision, laggards: Vec<HostName>, deadline: Now) {
+    fn wait(&mut self, port: &Port, revision: Revision, known: Confirmations<'_>, deadline: Now) {
         self.waiting.insert(port.id);
+        let own = port.binding.as_ref().map(|binding| &binding.host);
+        let others = known.concerned(port.network).filter(|host| Some(*host) != own && !self.bound.is_zero());
+        let laggards = others.filter(|host| known.lags(host, port.network, revision));
         if self.propagation.published(port.id, port.network, revision, laggards, deadline) {
             self.active(vec![port.id]);
         } else {
