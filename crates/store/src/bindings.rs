@@ -5,6 +5,7 @@ use model::{HostName, PortId};
 use sqlx::Row as _;
 
 use crate::db::{Connection, Row, attributes_from, attributes_text};
+use crate::ports::is_served;
 use crate::types::{InactiveBinding, Port, PortUpdate, VifType};
 use crate::write::Write;
 use crate::{CanBind, Error, Result, Store, networks, ports};
@@ -32,7 +33,7 @@ impl Port {
         can_bind: &CanBind<'_>,
     ) -> Result<()> {
         let segment = networks::segment(write.db(), self.network_id).await?;
-        if !can_bind(&binding.host, segment.tunnel_type) {
+        if !is_served(&binding.attributes) || !can_bind(&binding.host, segment.tunnel_type) {
             return Err(Error::CannotBind { port: self.id, host: binding.host.clone() });
         }
         if self.put(write, binding).await? { ports::tell(write, self).await } else { Ok(()) }

@@ -10,7 +10,7 @@ use crate::db::{attributes_text, to_i64};
 use crate::fixed_ips::{self, Wish};
 use crate::places::Site;
 use crate::port_security::{self, Groups};
-use crate::ports::vif_type;
+use crate::ports::{is_served, vif_type};
 use crate::types::{NewPort, Port, PortBinding};
 use crate::write::{Touched, Write};
 use crate::{Error, Result, stored};
@@ -74,7 +74,8 @@ async fn sites(write: &mut Write<'_>, groups: &mut Groups, new: &[NewPort]) -> R
 }
 
 fn without_addresses(write: &Write<'_>, new: NewPort, can_bind: impl Fn(&HostName) -> bool) -> Port {
-    let binding = new.host.map(|host| PortBinding { vif_type: vif_type(can_bind(&host)), host });
+    let binding =
+        new.host.map(|host| PortBinding { vif_type: vif_type(is_served(&new.attributes) && can_bind(&host)), host });
     Port {
         id: new.id,
         network_id: new.network_id,

@@ -82,10 +82,14 @@ pub(crate) fn groups(attributes: &Attributes) -> Vec<Uuid> {
     groups.into_iter().flatten().filter_map(Value::as_str).filter_map(|id| Uuid::parse_str(id).ok()).collect()
 }
 
-/// Checks the groups that an update names, and puts them among its attributes.
-pub(crate) async fn replace(write: &mut Write<'_>, groups: &[Uuid], attributes: &mut Attributes) -> Result<()> {
-    check(write.db(), groups).await?;
-    attributes.insert(GROUPS.to_owned(), json!(groups));
+/// Checks the groups that an update names, and puts them among its attributes. Their order says nothing: the same in
+/// another one are no change.
+pub(crate) async fn replace(write: &mut Write<'_>, named: &[Uuid], attributes: &mut Attributes) -> Result<()> {
+    check(write.db(), named).await?;
+    let before: HashSet<Uuid> = groups(attributes).into_iter().collect();
+    if before != named.iter().copied().collect() || !attributes.contains_key(GROUPS) {
+        attributes.insert(GROUPS.to_owned(), json!(named));
+    }
     Ok(())
 }
 

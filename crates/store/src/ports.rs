@@ -2,6 +2,7 @@
 
 use futures::TryStreamExt as _;
 use model::{Change, Generation, HostName, NetworkId, PortId, PortStatus, SubnetId};
+use serde_json::Value;
 use sqlx::{AssertSqlSafe, QueryBuilder, Row as _};
 use uuid::Uuid;
 
@@ -10,9 +11,13 @@ use crate::db::{
 };
 use crate::filter::{Column, Filter};
 use crate::fixed_ips::Taker;
-use crate::types::{FixedIp, Port, PortBinding, PortUpdate, Stamp, VifType};
+use crate::types::{Attributes, FixedIp, Port, PortBinding, PortUpdate, Stamp, VifType};
 use crate::write::{Touched, Write};
 use crate::{CanBind, Error, Result, Stored, bindings, fixed_ips, networks, port_security};
+
+const VNIC_TYPE: &str = "binding:vnic_type";
+/// Kinds of interfaces that need no card that forwards by itself, as Neutron's mechanism driver `openvswitch` binds them.
+const SERVED: [&str; 2] = ["normal", "vdpa"];
 
 impl Port {
     pub async fn update(self, write: &mut Write<'_>, update: PortUpdate, can_bind: &CanBind<'_>) -> Result<Port> {
@@ -30,9 +35,11 @@ impl Port {
         if after.mac != before.mac && before.is_bound() {
             return Err(Error::PortBound { port: before.id, old: before.mac, new: after.mac });
         }
-        if let Some(host) = update.host {
+        let another_kind = after.vnic_type() != before.vnic_type();
+        let where_it_is = before.binding.as_ref().filter(|_| another_kind).map(|binding| Some(binding.host.clone()));
+        if let Some(host) = update.host.or(where_it_is) {
             let segment = networks::segment(write.db(), before.network_id).await?;
-            after.binding = rebind(&before, host, |host| can_bind(host, segment.tunnel_type));
+            after.binding = rebind(&after, host, |host| can_bind(host, segment.tunnel_type));
         }
         if after.binding != before.binding || before.admin_state_up && !after.admin_state_up {
             after.former = before.still_wired().filter(|_| after.admin_state_up && after.is_bound());
@@ -70,6 +77,15 @@ impl Port {
     /// A host is asked to wire it.
     pub fn is_bound(&self) -> bool {
         self.binding.as_ref().is_some_and(|binding| binding.vif_type == VifType::Ovs)
+    }
+
+    /// Whether Open vSwitch serves interfaces of its kind; others are bound nowhere.
+    pub(crate) fn is_served(&self) -> bool {
+        is_served(&self.attributes)
+    }
+
+    fn vnic_type(&self) -> Option<&Value> {
+        self.attributes.get(VNIC_TYPE)
     }
 
     /// The binding under which a host has it wired.
@@ -209,12 +225,17 @@ pub(crate) async fn models(db: &mut Connection) -> Result<Vec<model::Port>> {
 }
 
 /// The binding to a host: what there is if it is bound there, else what the host's agent permits now.
-fn rebind(before: &Port, host: Option<HostName>, can_bind: impl Fn(&HostName) -> bool) -> Option<PortBinding> {
+fn rebind(port: &Port, host: Option<HostName>, can_bind: impl Fn(&HostName) -> bool) -> Option<PortBinding> {
     let host = host?;
-    match &before.binding {
-        Some(binding) if binding.host == host && binding.vif_type == VifType::Ovs => Some(binding.clone()),
-        _ => Some(PortBinding { vif_type: vif_type(can_bind(&host)), host }),
-    }
+    let is_bound = |binding: &PortBinding| binding.host == host && binding.vif_type == VifType::Ovs;
+    let can_bind = port.is_served() && (port.binding.as_ref().is_some_and(is_bound) || can_bind(&host));
+    Some(PortBinding { vif_type: vif_type(can_bind), host })
+}
+
+/// Whether Open vSwitch serves the kind of interface that is wanted.
+pub(crate) fn is_served(attributes: &Attributes) -> bool {
+    let vnic_type = attributes.get(VNIC_TYPE).and_then(Value::as_str);
+    vnic_type.is_none_or(|vnic_type| SERVED.contains(&vnic_type))
 }
 
 pub(crate) fn vif_type(can_bind: bool) -> VifType {

@@ -71,6 +71,9 @@ async fn bind_pending(write: &mut Write<'_>, host: &HostName) -> Result<Vec<Port
         let (served, needed): (String, String) = (row.try_get("tunnel_types")?, row.try_get("tunnel_type")?);
         if served.split(',').any(|tunnel_type| tunnel_type == needed) {
             let port: Port = write.get(row.try_get("port_id")?).await?;
+            if !port.is_served() {
+                continue;
+            }
             let update = PortUpdate { host: Some(Some(host.clone())), ..PortUpdate::default() };
             bound.push(port.update(write, update, &|_, _| true).await?.id);
         }

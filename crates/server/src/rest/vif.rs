@@ -9,8 +9,21 @@ use store::VifType;
 use super::RestState;
 use super::error::Result;
 
-/// Kinds of interfaces that hosts can wire.
-pub(crate) const VNIC_TYPES: &[&str] = &["normal"];
+/// Kinds of interfaces, Neutron's (`VNIC_TYPES` of its port bindings). Ports of those that Open vSwitch serves only with a
+/// card that forwards by itself are made and bound nowhere: `binding_failed`.
+pub(crate) const VNIC_TYPES: &[&str] = &[
+    "normal",
+    "direct",
+    "macvtap",
+    "baremetal",
+    "direct-physical",
+    "virtio-forwarder",
+    "smart-nic",
+    "vdpa",
+    "accelerator-direct",
+    "accelerator-direct-physical",
+    "remote-managed",
+];
 
 /// Whether a port can be bound to a host now.
 pub(crate) fn can_bind(state: &RestState) -> impl Fn(&HostName, TunnelType) -> bool {

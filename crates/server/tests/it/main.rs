@@ -23,3 +23,4 @@ mod subnets;
 mod tags;
 mod unavailable;
 mod updates;
+mod vnic_types;

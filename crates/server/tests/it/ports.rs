@@ -91,7 +91,7 @@ async fn addresses_and_macs_that_cannot_be_had_are_refused_and_leave_nothing() {
         (json!({"network_id": "00000000-0000-0000-0000-000000000000"}), 404, "NetworkNotFound"),
         (json!({"network_id": "n1"}), 400, "HTTPBadRequest"),
         (json!({"binding:host_id": "no spaces please"}), 400, "InvalidInput"),
-        (json!({"binding:vnic_type": "direct"}), 400, "HTTPBadRequest"),
+        (json!({"binding:vnic_type": "bogus"}), 400, "HTTPBadRequest"),
         (json!({"security_groups": ["00000000-0000-0000-0000-000000000000"]}), 404, "SecurityGroupNotFound"),
         (
             json!({"port_security_enabled": false, "allowed_address_pairs": [{"ip_address": "10.0.0.1"}]}),

@@ -70,3 +70,24 @@ async fn a_change_of_addresses_alone_is_counted_once() {
         assert_eq!(server.get(&path("port", &port["id"])).await["port"], after);
     }
 }
+
+/// As with Neutron, which shows them in an order of its own.
+#[tokio::test]
+async fn the_order_of_a_ports_groups_says_nothing() {
+    let server = RestServer::start().await;
+    let network = server.create("network", json!({})).await["id"].clone();
+    let mut groups = Vec::new();
+    for name in ["a", "b", "c"] {
+        groups.push(server.create("security_group", json!({"name": name})).await["id"].clone());
+    }
+    let port = server.create("port", json!({"network_id": network, "security_groups": groups[..2]})).await;
+    let revision = server.store.revision();
+    let update = async |of: [usize; 2]| {
+        server.update("port", &port["id"], json!({"security_groups": of.map(|at| groups[at].clone())})).await
+    };
+    assert_eq!(update([1, 0]).await, port);
+    assert_eq!(server.store.revision(), revision);
+    let other = update([1, 2]).await;
+    assert_eq!(other["security_groups"], json!(groups[1..]));
+    assert_eq!(other["revision_number"], port["revision_number"].as_i64().unwrap() + 1);
+}
