@@ -54,8 +54,13 @@ use store::{Limits, Store};
 use uuid::Uuid;
 
 use crate::hosts::Hosts;
+use agents::Agents;
 use bounds::Bounds;
 use error::ApiError;
+use networks::Networks;
+use ports::Ports;
+use resource::Resource as _;
+use subnets::Subnets;
 
 /// Largest request body, in bytes: a bulk creation of a few thousand ports.
 const BODY_LIMIT: usize = 2 << 20;
@@ -100,10 +105,10 @@ impl Default for Settings {
 
 /// All of the API, ready to be served.
 pub fn router(state: RestState) -> Router {
-    let routes = handlers::routes::<networks::Networks>()
-        .merge(handlers::routes::<subnets::Subnets>())
-        .merge(handlers::routes::<ports::Ports>())
-        .merge(handlers::routes_without_create::<agents::Agents>())
+    let routes = handlers::routes::<Networks>()
+        .merge(handlers::routes::<Subnets>())
+        .merge(handlers::routes::<Ports>())
+        .merge(handlers::routes_without_create::<Agents>())
         .merge(handlers::routes::<security_groups::SecurityGroups>())
         .merge(handlers::routes::<security_group_rules::SecurityGroupRules>())
         .merge(bindings::routes())
@@ -121,6 +126,14 @@ pub fn router(state: RestState) -> Router {
         .layer(from_fn_with_state(bounds, bounds::bound))
         .layer(map_response(name_request))
         .with_state(state)
+}
+
+/// The attributes that the objects of a collection show (`networks`, `subnets`, `ports`, `agents`); none of another.
+pub fn attributes(plural: &str) -> Vec<&'static str> {
+    let tables = [Networks::TABLE, Subnets::TABLE, Ports::TABLE, Agents::TABLE];
+    let table = tables.into_iter().find(|table| table.plural == plural);
+    let attributes = table.into_iter().flat_map(|table| table.attributes).filter(|attribute| attribute.shown);
+    attributes.map(|attribute| attribute.name).collect()
 }
 
 async fn not_found(uri: Uri) -> ApiError {

@@ -58,6 +58,8 @@ pub enum Column {
     Gateway,
     RaMode,
     AddressMode,
+    /// Whether the subnet's network is shared. Not a column of its own, as those below [`Column::Mac`].
+    OfShared,
     /// Of ports, as all below.
     Status,
     DeviceId,
@@ -207,7 +209,12 @@ impl Column {
             Column::PortRangeMax => "port_range_max",
             Column::RemotePrefix => "remote_ip_prefix",
             Column::RemoteGroup => "remote_group",
-            Column::Same | Column::Host | Column::IpAddress | Column::SubnetId | Column::MemberOf => return None,
+            Column::Same
+            | Column::OfShared
+            | Column::Host
+            | Column::IpAddress
+            | Column::SubnetId
+            | Column::MemberOf => return None,
         })
     }
 
@@ -217,6 +224,10 @@ impl Column {
             Column::IpAddress => Some("port_id FROM fixed_ips WHERE ip"),
             Column::SubnetId => Some("port_id FROM fixed_ips WHERE subnet_id"),
             Column::MemberOf => Some("port_id FROM port_security_groups WHERE security_group_id"),
+            Column::OfShared => Some(
+                "s.id FROM subnets s JOIN networks n ON n.id = s.network_id \
+                 WHERE COALESCE(json_extract(n.attributes, '$.shared'), false)",
+            ),
             _ => None,
         };
         match elsewhere {
@@ -246,7 +257,7 @@ impl Column {
                         list.push_bind(ip_bytes(ip));
                     }
                 }
-                Column::AdminStateUp | Column::EnableDhcp => {
+                Column::AdminStateUp | Column::EnableDhcp | Column::OfShared => {
                     if let Ok(is) = value.parse::<bool>() {
                         list.push_bind(is);
                     }

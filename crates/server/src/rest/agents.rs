@@ -21,6 +21,7 @@ impl Resource for Agents {
         not_found: "AgentNotFound",
         missing: |id| format!("Agent {id} could not be found."),
         keys: &[],
+        lenient: true,
         attributes: &[
             common::ID,
             Attribute::read_only("agent_type", Kind::Text(255)).ordered(Column::Same),

@@ -22,6 +22,7 @@ pub(crate) const TABLE: Table = Table {
     not_found: "AvailabilityZoneNotFound",
     missing: |id| format!("AvailabilityZone {id} could not be found."),
     keys: &[],
+    lenient: true,
     attributes: &[
         Attribute::read_only("name", Kind::Text(255)),
         Attribute::read_only("resource", Kind::Text(255)),

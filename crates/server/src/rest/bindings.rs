@@ -30,6 +30,7 @@ const TABLE: Table = Table {
     not_found: "PortBindingNotFound",
     missing: |id| format!("Binding {id} could not be found."),
     keys: &[],
+    lenient: false,
     attributes: &[
         Attribute { put: true, ..Attribute::required("host", Kind::Text(255)) },
         Attribute::create_only("project_id", Kind::Text(255), Default::Open),

@@ -1,6 +1,9 @@
 //! `If-Match: revision_number=7`: a change of nothing but what the client has seen.
 
+use axum::extract::Request;
 use axum::http::{HeaderMap, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
 use store::Stamp;
 
 use super::error::{ApiError, Result};
@@ -29,6 +32,14 @@ pub(crate) fn check(wanted: Option<i64>, stamp: Option<Stamp>) -> Result<()> {
         (Some(_), None) => Err(ApiError::bad("BadRequest", "Revision matching not supported for this resource.")),
         (Some(wanted), Some(current)) if wanted != current => Err(ApiError::revision_mismatch(wanted, current)),
         _ => Ok(()),
+    }
+}
+
+/// For operations that mind no revision number: a request that insists on one is refused, as it would be done all the same.
+pub(crate) async fn refuse(request: Request, next: Next) -> Response {
+    match wanted(request.headers()).and_then(|wanted| check(wanted, None)) {
+        Ok(()) => next.run(request).await,
+        Err(error) => error.into_response(),
     }
 }
 

@@ -27,6 +27,7 @@ impl Resource for Networks {
         not_found: "NetworkNotFound",
         missing: |id| format!("Network {id} could not be found."),
         keys: &[],
+        lenient: false,
         attributes: &[
             common::ID,
             common::NAME.indexed(Column::Name),

@@ -48,6 +48,7 @@ impl Resource for Ports {
             ("fixed_ips", "subnet_id", Some(Column::SubnetId)),
             ("fixed_ips", "ip_address_substr", None),
         ],
+        lenient: false,
         attributes: &[
             common::ID,
             common::NAME.indexed(Column::Name),

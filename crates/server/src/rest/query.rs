@@ -64,14 +64,19 @@ impl Listing {
                 "fields" => listing.fields.push(value),
                 "sort_key" => sort_keys.push(value),
                 "sort_dir" => sort_dirs.push(value),
-                "limit" => listing.limit = parse_limit(&value)?.map(|limit| limit.min(PAGE_MAX)),
+                "limit" => {
+                    let limit = parse_limit(&value);
+                    let limit = if table.lenient { limit.unwrap_or_default() } else { limit? };
+                    listing.limit = limit.map(|limit| limit.min(PAGE_MAX));
+                }
                 "marker" => listing.marker = Some(value),
                 "page_reverse" => listing.reverse = to_bool(&Value::from(value)).unwrap_or_default(),
                 name if table.attribute("tags").is_some() && listing.tags.take(name, &value) => {}
                 _ => listing.require(table, &name, value)?,
             }
         }
-        listing.sort = parse_sort(table, &sort_keys, &sort_dirs)?;
+        let sort = parse_sort(table, &sort_keys, &sort_dirs);
+        listing.sort = if table.lenient { sort.unwrap_or_default() } else { sort? };
         Ok(listing)
     }
 
@@ -146,7 +151,7 @@ impl Listing {
 
 /// Objects of other projects may be for all to see.
 fn shares(table: &Table) -> bool {
-    table.attribute("shared").is_some()
+    table.attribute("shared").is_some_and(|attribute| attribute.shown)
 }
 
 /// The addresses of the pages beside one: its own, with another marker.
@@ -243,6 +248,10 @@ impl Condition {
     }
 
     fn holds(&self, object: &Object) -> bool {
+        if !self.attribute.shown {
+            // what the store has found is so
+            return true;
+        }
         let Some(value) = object.get(self.attribute.name) else { return false };
         self.values.iter().any(|wanted| match &self.key {
             None => self.is(value, wanted),

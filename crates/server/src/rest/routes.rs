@@ -7,12 +7,13 @@ use std::sync::Arc;
 use axum::Router;
 use axum::handler::Handler;
 use axum::http::{HeaderMap, Method};
+use axum::middleware::from_fn;
 use axum::routing::{MethodFilter, get, on};
 use serde_json::Value;
 
 use super::RestState;
 use super::handlers::base;
-use super::openapi;
+use super::{if_match, openapi};
 
 #[derive(Default)]
 pub(crate) struct Routes {
@@ -44,14 +45,19 @@ pub(crate) struct Operation {
 }
 
 impl Routes {
-    pub(crate) fn add<H, T>(mut self, operation: Operation, handler: H) -> Routes
+    pub(crate) fn add<H, T>(mut self, mut operation: Operation, handler: H) -> Routes
     where
         H: Handler<T, RestState>,
         T: 'static,
     {
         // each method of ours has a filter
         let filter = MethodFilter::try_from(operation.method.clone()).unwrap_or(MethodFilter::GET);
-        self.router = self.router.route(&operation.path, on(filter, handler));
+        let mut route = on(filter, handler);
+        if operation.method != Method::GET && !operation.has_parameter("If-Match") {
+            route = route.layer(from_fn(if_match::refuse));
+            operation = operation.refused(&[400]);
+        }
+        self.router = self.router.route(&operation.path, route);
         self.operations.push(operation);
         self
     }
@@ -70,8 +76,7 @@ impl Routes {
 
     /// The paths of the lists that are as long as the database has objects: those that come in pages.
     pub(crate) fn long_lists(&self) -> HashSet<String> {
-        let in_pages =
-            |operation: &&Operation| operation.parameters.iter().any(|parameter| parameter["name"] == "limit");
+        let in_pages = |operation: &&Operation| operation.has_parameter("limit");
         self.operations.iter().filter(in_pages).map(|operation| operation.path.clone()).collect()
     }
 
@@ -152,6 +157,10 @@ impl Operation {
     pub(crate) fn parameters(mut self, parameters: impl IntoIterator<Item = Value>) -> Operation {
         self.parameters.extend(parameters);
         self
+    }
+
+    fn has_parameter(&self, name: &str) -> bool {
+        self.parameters.iter().any(|parameter| parameter["name"] == name)
     }
 
     /// What can be done with what was made.

@@ -24,6 +24,7 @@ impl Resource for SecurityGroupRules {
         not_found: "SecurityGroupRuleNotFound",
         missing: |id| format!("Security group rule {id} does not exist"),
         keys: &[],
+        lenient: false,
         attributes: &[
             common::ID,
             common::PROJECT_ID,

@@ -23,6 +23,7 @@ impl Resource for SecurityGroups {
         not_found: "SecurityGroupNotFound",
         missing: |id| format!("Security group {id} does not exist"),
         keys: &[],
+        lenient: false,
         attributes: &[
             common::ID,
             common::NAME.indexed(Column::Name),

@@ -34,6 +34,7 @@ impl Resource for Subnets {
         not_found: "SubnetNotFound",
         missing: |id| format!("Subnet {id} could not be found."),
         keys: &[],
+        lenient: false,
         attributes: &[
             common::ID,
             common::NAME.indexed(Column::Name),
@@ -56,6 +57,8 @@ impl Resource for Subnets {
                 .nullable()
                 .ordered(Column::AddressMode),
             Attribute::create_only("subnetpool_id", Kind::Uuid, Default::Null).nullable().ordered(Column::Same),
+            // of its network
+            Attribute::filter_only("shared", Kind::Bool, Column::OfShared),
             common::TAGS,
             common::CREATED_AT,
             common::UPDATED_AT,

@@ -23,6 +23,9 @@ pub(crate) struct Table {
     /// Of attributes that are lists of objects: the keys by which lists can be filtered, with their columns.
     pub(crate) keys: &'static [(&'static str, &'static str, Option<Column>)],
     pub(crate) attributes: &'static [Attribute],
+    /// Neutron lists them in its own order and whole, whatever is asked for. Ours minds what makes sense, and as there
+    /// nothing else is a mistake.
+    pub(crate) lenient: bool,
 }
 
 /// One attribute.
@@ -38,6 +41,8 @@ pub(crate) struct Attribute {
     /// The store can order objects by it, and no more.
     pub(crate) order: Option<Column>,
     pub(crate) reserved: Reserved,
+    /// Not so: the store finds objects by it, and that is all.
+    pub(crate) shown: bool,
 }
 
 /// What null says when it is given as the value.
@@ -85,7 +90,12 @@ impl Attribute {
     /// Shown only.
     pub(crate) const fn read_only(name: &'static str, kind: Kind) -> Attribute {
         let (post, reserved) = (Post::Never, Reserved::No);
-        Attribute { name, kind, post, put: false, null: Null::None, index: None, order: None, reserved }
+        Attribute { name, kind, post, put: false, null: Null::None, index: None, order: None, reserved, shown: true }
+    }
+
+    /// Of lists alone: no object shows it.
+    pub(crate) const fn filter_only(name: &'static str, kind: Kind, column: Column) -> Attribute {
+        Attribute { shown: false, ..Attribute::read_only(name, kind).indexed(column) }
     }
 
     /// Must be given on creation, and stays.
@@ -237,7 +247,7 @@ impl Table {
 
     /// Completes an object for showing: an attribute that it was stored without has its default.
     pub(crate) fn complete(&self, mut object: Object) -> Object {
-        for attribute in self.attributes {
+        for attribute in self.attributes.iter().filter(|attribute| attribute.shown) {
             if !object.contains_key(attribute.name) {
                 object.insert(attribute.name.to_owned(), attribute.missing());
             }

@@ -8,7 +8,7 @@ use super::super::table::{Attribute, Null, Post, Table};
 
 /// An object as it is shown. `fields` can leave out any attribute, so none is required.
 pub(crate) fn shown(table: &Table) -> Value {
-    let properties = properties(table, |_| true, |kind| of(kind, Side::Shown));
+    let properties = properties(table, |attribute| attribute.shown, |kind| of(kind, Side::Shown));
     json!({"type": "object", "properties": properties, "additionalProperties": false})
 }
 
