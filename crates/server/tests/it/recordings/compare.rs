@@ -1,29 +1,48 @@
 //! Where two answers differ.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 /// What differs, in words that stay the same from run to run, and the values.
 #[derive(Debug)]
 pub(super) struct Difference {
+    /// With our status, error type or value, and Neutron's: another of ours is another difference.
     pub(super) what: String,
+    /// The same of a value, whatever it is: for those that are random.
+    pub(super) open: Option<String>,
     pub(super) details: String,
 }
 
-/// Of a recorded answer and ours: status, names, types and values.
-pub(super) fn compare(recorded: (u16, &Value), ours: (u16, &Value)) -> Vec<Difference> {
-    let mut differences = Differences::default();
+/// The revision numbers that objects have shown last, by id: Neutron's and ours. Where they begin is not compared, by how
+/// much they grow is.
+#[derive(Default)]
+pub(super) struct Revisions(BTreeMap<String, (i64, i64)>);
+
+/// Of a recorded answer and ours: status, names, types and values; the order of a list if it was asked for.
+pub(super) fn compare(
+    recorded: (u16, &Value),
+    ours: (u16, &Value),
+    is_ordered: bool,
+    revisions: &mut Revisions,
+) -> Vec<Difference> {
+    let mut differences = Differences { found: Vec::new(), is_ordered, revisions };
     if recorded.0 == ours.0 {
         differences.bodies(recorded.1, ours.1);
     } else {
-        differences.add(format!("status {}, not {}", ours.0, recorded.0), recorded.1, ours.1);
+        let kind = error_type(ours.1).map(|kind| format!(" {kind}")).unwrap_or_default();
+        differences.add(format!("status {}{kind}, not {}", ours.0, recorded.0), recorded.1, ours.1);
     }
-    differences.0
+    differences.found
 }
 
-#[derive(Default)]
-struct Differences(Vec<Difference>);
+struct Differences<'r> {
+    found: Vec<Difference>,
+    is_ordered: bool,
+    revisions: &'r mut Revisions,
+}
 
-impl Differences {
+impl Differences<'_> {
     fn bodies(&mut self, recorded: &Value, ours: &Value) {
         match (recorded, ours) {
             (Value::Object(recorded), Value::Object(ours)) => {
@@ -36,13 +55,17 @@ impl Differences {
                     }
                 }
             }
-            (recorded, ours) => self.values("body", recorded, ours),
+            (recorded, ours) => match error_type(ours) {
+                Some(error) => self.add(format!("body: {error}, not {}", kind(recorded)), recorded, ours),
+                None => self.values("body", recorded, ours),
+            },
         }
     }
 
     fn errors(&mut self, recorded: &Value, ours: &Value) {
-        if recorded["type"] != ours["type"] {
-            self.add("another error type".to_owned(), recorded, ours);
+        let [was, is] = [recorded, ours].map(|error| error["type"].as_str().unwrap_or("no type"));
+        if was != is {
+            self.add(format!("{is}, not {was}"), recorded, ours);
         } else if recorded != ours {
             self.add("another message".to_owned(), recorded, ours);
         }
@@ -62,34 +85,85 @@ impl Differences {
         match (recorded, ours) {
             (Value::Object(recorded), Value::Object(ours)) => {
                 self.names(place, recorded, ours);
-                for (name, recorded) in recorded {
-                    if let Some(ours) = ours.get(name) {
-                        self.values(&format!("{place}.{name}"), recorded, ours);
+                for (name, recorded_value) in recorded {
+                    let place = format!("{place}.{name}");
+                    match ours.get(name) {
+                        Some(ours) if name == "revision_number" => {
+                            self.steps(&place, recorded.get("id"), recorded_value, ours);
+                        }
+                        Some(ours) => self.values(&place, recorded_value, ours),
+                        None => {}
                     }
                 }
             }
-            (Value::Array(recorded), Value::Array(ours)) if recorded.len() == ours.len() => {
-                // the order of what was not sorted is nobody's promise
-                let (mut recorded, mut ours) = (recorded.clone(), ours.clone());
-                recorded.sort_by_cached_key(order);
-                ours.sort_by_cached_key(order);
-                for (recorded, ours) in recorded.iter().zip(&ours) {
-                    self.values(place, recorded, ours);
+            (Value::Array(recorded), Value::Array(ours)) => self.lists(place, recorded, ours),
+            (recorded, ours) if recorded != ours => {
+                let what = format!("{place}: {}, not {}", short(ours, 120), short(recorded, 120));
+                self.add(what, recorded, ours);
+                let same_kind = kind(recorded) == kind(ours);
+                let last = self.found.last_mut().filter(|_| same_kind);
+                if let Some(last) = last {
+                    last.open = Some(format!("{place}: another value"));
                 }
             }
-            (recorded, ours) if kind(recorded) != kind(ours) => {
-                self.add(format!("{place}: {}, not {}", kind(ours), kind(recorded)), recorded, ours);
-            }
-            (recorded, ours) if recorded != ours => self.add(format!("{place}: another value"), recorded, ours),
             _ => {}
         }
     }
 
-    fn add(&mut self, what: String, recorded: &Value, ours: &Value) {
-        let short = |value: &Value| value.to_string().chars().take(400).collect::<String>();
-        let details = format!("Neutron: {}\n    ours:    {}", short(recorded), short(ours));
-        self.0.push(Difference { what, details });
+    /// The order of what was not sorted is nobody's promise: then like is compared with like.
+    fn lists(&mut self, place: &str, recorded: &[Value], ours: &[Value]) {
+        let mut ours: Vec<&Value> = ours.iter().collect();
+        let mut recorded: Vec<&Value> = recorded.iter().collect();
+        if !self.is_ordered {
+            recorded.retain(|recorded| {
+                let like = ours.iter().position(|ours| telling(ours) == telling(recorded));
+                if let Some(like) = like {
+                    self.values(place, recorded, ours.remove(like));
+                }
+                like.is_none()
+            });
+        }
+        // what has a name is itself, or missing
+        let is_other = |value: &&Value| !self.is_ordered && name(value).is_some();
+        let common = if recorded.iter().any(is_other) { 0 } else { recorded.len().min(ours.len()) };
+        for (recorded, ours) in recorded.iter().zip(&ours).take(common) {
+            self.values(place, recorded, ours);
+        }
+        let called = |value: &Value| name(value).map_or_else(|| short(value, 60), str::to_owned);
+        for recorded in &recorded[common..] {
+            self.add(format!("{place} {}: missing", called(recorded)), recorded, &Value::Null);
+        }
+        for ours in &ours[common..] {
+            self.add(format!("{place} {}: not Neutron's", called(ours)), &Value::Null, ours);
+        }
     }
+
+    /// Of a revision number: by how much it has grown since the object was shown last.
+    fn steps(&mut self, place: &str, id: Option<&Value>, recorded: &Value, ours: &Value) {
+        let [Some(recorded_number), Some(our_number)] = [recorded.as_i64(), ours.as_i64()] else {
+            return self.values(place, recorded, ours);
+        };
+        let Some(id) = id.and_then(Value::as_str).filter(|id| *id != "{uuid}") else { return };
+        let before = self.revisions.0.insert(id.to_owned(), (recorded_number, our_number));
+        let (was, is) = before.map_or((0, 0), |before| (recorded_number - before.0, our_number - before.1));
+        if was != is {
+            self.add(format!("{place}: +{is}, not +{was}"), recorded, ours);
+        }
+    }
+
+    fn add(&mut self, what: String, recorded: &Value, ours: &Value) {
+        let details = format!("Neutron: {}\n    ours:    {}", short(recorded, 400), short(ours, 400));
+        self.found.push(Difference { what, open: None, details });
+    }
+}
+
+fn error_type(body: &Value) -> Option<&str> {
+    body["NeutronError"]["type"].as_str()
+}
+
+fn short(value: &Value, most: usize) -> String {
+    let text: String = value.to_string().chars().take(most).collect();
+    text.trim_end().to_owned()
 }
 
 /// A list's objects are named as one alone is.
@@ -100,10 +174,12 @@ fn singular<'a>(name: &'a str, value: &Value) -> &'a str {
     }
 }
 
-/// Sorts lists of objects by what tells them apart.
-fn order(value: &Value) -> String {
-    let Value::Object(object) = value else { return value.to_string() };
-    let telling = [
+/// What tells objects of a list apart; of what has nothing that does, all of it.
+fn telling(value: &Value) -> String {
+    if let Some(alias) = value["alias"].as_str() {
+        return alias.to_owned();
+    }
+    let names = [
         "id",
         "name",
         "host",
@@ -115,7 +191,13 @@ fn order(value: &Value) -> String {
         "port_range_min",
         "ip_address",
     ];
-    telling.iter().filter_map(|name| object.get(*name)).map(Value::to_string).collect()
+    let telling: String = names.iter().filter_map(|name| value.get(*name)).map(Value::to_string).collect();
+    if telling.is_empty() { value.to_string() } else { telling }
+}
+
+/// How an object of a list is called, if it has a name.
+fn name(value: &Value) -> Option<&str> {
+    ["alias", "name", "host", "protocol"].iter().find_map(|name| value[*name].as_str())
 }
 
 fn kind(value: &Value) -> &'static str {
