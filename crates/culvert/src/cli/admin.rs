@@ -53,7 +53,7 @@ impl Socket {
         let hint =
             "start one with `culvert server`, or name its socket with --socket; it takes the server's user or root";
         let what = format!("no server answers at {}", self.socket.display());
-        Failure::Unreachable { what, hint: Some(hint.to_owned()) }
+        Failure::Unavailable { what, hint: Some(hint.to_owned()) }
     }
 }
 

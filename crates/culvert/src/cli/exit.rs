@@ -11,8 +11,9 @@ pub(crate) enum Failure {
     /// The server understood, and will not.
     #[error("{why}")]
     Refused { why: String, hint: Option<String> },
+    /// There is no server, or it cannot serve now.
     #[error("{what}")]
-    Unreachable { what: String, hint: Option<String> },
+    Unavailable { what: String, hint: Option<String> },
     #[error("{what}")]
     TimedOut { what: String, hint: Option<String> },
 }
@@ -22,7 +23,7 @@ impl Failure {
         match self {
             Failure::NotFound { .. } => 3,
             Failure::Refused { .. } => 4,
-            Failure::Unreachable { .. } => 5,
+            Failure::Unavailable { .. } => 5,
             Failure::TimedOut { .. } => 6,
         }
     }
@@ -31,7 +32,7 @@ impl Failure {
         match self {
             Failure::NotFound { hint, .. }
             | Failure::Refused { hint, .. }
-            | Failure::Unreachable { hint, .. }
+            | Failure::Unavailable { hint, .. }
             | Failure::TimedOut { hint, .. } => hint.as_deref(),
         }
     }

@@ -91,7 +91,7 @@ impl Ovs {
                         let hint =
                             "name its socket with --ovsdb; it takes root or the group of Open vSwitch".to_owned();
                         let what = format!("no Open vSwitch database answers at {}", self.ovsdb);
-                        return Err(anyhow::Error::new(error).context(Failure::Unreachable { what, hint: Some(hint) }));
+                        return Err(anyhow::Error::new(error).context(Failure::Unavailable { what, hint: Some(hint) }));
                     }
                 }
             }

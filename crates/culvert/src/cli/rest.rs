@@ -12,7 +12,7 @@ use super::exit::Failure;
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Server {
     /// The server's REST API
-    #[arg(long, value_name = "URL", env = "CULVERT_SERVER", default_value = "http://127.0.0.1:9696")]
+    #[arg(long, value_name = "URL", env = "CULVERT_SERVER", default_value = "http://127.0.0.1:9696", value_parser = base)]
     server: String,
 }
 
@@ -47,15 +47,23 @@ const HINTS: [(&str, &str); 12] = [
 
 impl Server {
     pub(crate) fn connect(&self) -> anyhow::Result<Rest> {
-        let url = self.server.trim_end_matches('/').trim_end_matches("/v2.0");
-        let base = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
-        if !base.starts_with("http://") {
-            bail!("{base}: the server speaks plain HTTP only, so its URL begins with http://");
-        }
         // The server is in the operator's own network: a proxy of the surroundings does not lead to it.
         let client = Client::builder().connect_timeout(CONNECT).timeout(ANSWER).no_proxy().build();
-        Ok(Rest { client: client.context("cannot make an HTTP client")?, base })
+        Ok(Rest { client: client.context("cannot make an HTTP client")?, base: self.server.clone() })
     }
+}
+
+/// The URL that the API's paths are appended to.
+fn base(text: &str) -> Result<String, String> {
+    let url = text.trim_end_matches('/').trim_end_matches("/v2.0");
+    let base = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
+    let parsed = Url::parse(&base).map_err(|error| format!("it is no URL of a server: {error}"))?;
+    if parsed.scheme() == "http" {
+        return Ok(base);
+    }
+    Err("the server speaks plain HTTP only: begin the URL with http://, and reach a server on another machine through an \
+         encrypted tunnel (`ssh -L 9696:127.0.0.1:9696 MACHINE`)"
+        .to_owned())
 }
 
 impl Rest {
@@ -145,7 +153,7 @@ impl Rest {
             let status = answer.status();
             answer.bytes().await.map(|body| (status, body))
         };
-        let (status, body) = exchange.await.map_err(|error| self.lost(error))?;
+        let (status, body) = exchange.await.map_err(|error| self.lost(&error))?;
         if status.is_success() && body.is_empty() {
             return Ok(Value::Null);
         }
@@ -155,17 +163,14 @@ impl Rest {
         if status.is_success() { Ok(body) } else { Err(self.refusal(status, &body)) }
     }
 
-    fn lost(&self, error: reqwest::Error) -> anyhow::Error {
-        if error.is_builder() {
-            return anyhow::Error::new(error).context(format!("{} is no URL of a server", self.base));
-        }
+    fn lost(&self, error: &reqwest::Error) -> anyhow::Error {
         let why = if error.is_timeout() { "has not answered in time" } else { "cannot be reached" };
         let hint =
             "name the server with --server or CULVERT_SERVER; `culvert server` starts one, on loopback unless told";
         let failure =
-            Failure::Unreachable { what: format!("the server at {} {why}", self.base), hint: Some(hint.to_owned()) };
+            Failure::Unavailable { what: format!("the server at {} {why}", self.base), hint: Some(hint.to_owned()) };
         // The innermost cause says it; those around it only name the request.
-        let mut cause: &dyn std::error::Error = &error;
+        let mut cause: &dyn std::error::Error = error;
         while let Some(inner) = cause.source() {
             cause = inner;
         }
@@ -187,6 +192,10 @@ impl Rest {
                 anyhow::anyhow!("{why}: is {} the REST API of a Culvert server?", self.base)
             }
             StatusCode::NOT_FOUND => Failure::NotFound { what: why, hint }.into(),
+            StatusCode::SERVICE_UNAVAILABLE if kind == "HTTPServiceUnavailable" => {
+                let hint = Some("try again; the server's log says what it lacks".to_owned());
+                Failure::Unavailable { what: why, hint }.into()
+            }
             StatusCode::INTERNAL_SERVER_ERROR => anyhow::anyhow!("{why}: the server's log says more"),
             _ => Failure::Refused { why, hint }.into(),
         }

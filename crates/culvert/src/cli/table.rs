@@ -14,7 +14,7 @@ pub(crate) struct Table {
 /// Between two columns.
 const GAP: usize = 2;
 /// No column is cut to less.
-const NARROWEST: usize = 6;
+const NARROWEST: usize = 8;
 
 impl Table {
     /// A row that is shorter than the header leaves the rest empty.
@@ -30,34 +30,59 @@ impl Table {
         self.rows.is_empty()
     }
 
-    /// On a terminal the widest columns are cut, with an ellipsis, until a line fits.
+    /// On a terminal the widest columns are cut, with an ellipsis, until a line fits; where that leaves too little of
+    /// them, each row is a block of lines, one for each column.
     pub(crate) fn render(&self, screen: &Screen) -> String {
-        let widths = self.widths(screen.width);
-        let header = line(&self.header, &widths, |text| if screen.colours { bold(text) } else { text.to_owned() });
+        let natural = widths(std::iter::once(&self.header).chain(&self.rows), self.header.len());
+        match fit(natural, screen.width) {
+            Ok(widths) => self.columns(&widths, screen),
+            Err(_) => self.blocks(screen),
+        }
+    }
+
+    fn columns(&self, widths: &[usize], screen: &Screen) -> String {
+        let header = line(&self.header, widths, |text| if screen.colours { bold(text) } else { text.to_owned() });
         let rows = self
             .rows
             .iter()
-            .map(|row| line(row, &widths, |text| if screen.colours { paint(text) } else { text.to_owned() }));
+            .map(|row| line(row, widths, |text| if screen.colours { paint(text) } else { text.to_owned() }));
         std::iter::once(header).chain(rows).collect::<Vec<_>>().join("\n")
     }
 
-    fn widths(&self, most: Option<usize>) -> Vec<usize> {
-        let mut widths = vec![0; self.header.len()];
-        for row in std::iter::once(&self.header).chain(&self.rows) {
-            for (width, cell) in widths.iter_mut().zip(row) {
-                *width = (*width).max(cell.width());
-            }
-        }
-        let Some(most) = most else { return widths };
-        let room = most.saturating_sub(GAP * widths.len().saturating_sub(1));
-        while widths.iter().sum::<usize>() > room {
-            match widths.iter_mut().max().filter(|widest| **widest > NARROWEST) {
-                Some(widest) => *widest -= 1,
-                None => break,
-            }
-        }
-        widths
+    fn blocks(&self, screen: &Screen) -> String {
+        let pair = |(name, cell): (&String, &String)| [name.clone(), cell.clone()];
+        let block = |row: &Vec<String>| self.header.iter().zip(row).map(pair).collect();
+        let blocks: Vec<Vec<[String; 2]>> = self.rows.iter().map(block).collect();
+        let (Ok(widths) | Err(widths)) = fit(widths(blocks.iter().flatten(), 2), screen.width);
+        let paint = |text: &str| if screen.colours { paint(text) } else { text.to_owned() };
+        let block = |pairs: &Vec<[String; 2]>| {
+            pairs.iter().map(|pair| line(pair, &widths, paint)).collect::<Vec<_>>().join("\n")
+        };
+        blocks.iter().map(block).collect::<Vec<_>>().join("\n\n")
     }
+}
+
+fn widths<'r>(rows: impl Iterator<Item = &'r (impl AsRef<[String]> + 'r)>, columns: usize) -> Vec<usize> {
+    let mut widths = vec![0; columns];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row.as_ref()) {
+            *width = (*width).max(cell.width());
+        }
+    }
+    widths
+}
+
+/// So much less that a line fits; as an error if it does not even then.
+fn fit(mut widths: Vec<usize>, most: Option<usize>) -> Result<Vec<usize>, Vec<usize>> {
+    let Some(most) = most else { return Ok(widths) };
+    let room = most.saturating_sub(GAP * widths.len().saturating_sub(1));
+    while widths.iter().sum::<usize>() > room {
+        match widths.iter_mut().max().filter(|widest| **widest > NARROWEST) {
+            Some(widest) => *widest -= 1,
+            None => return Err(widths),
+        }
+    }
+    Ok(widths)
 }
 
 fn line(cells: &[String], widths: &[usize], style: impl Fn(&str) -> String) -> String {
@@ -136,8 +161,31 @@ NAME      ID              STATUS
 web       7b0c7d5a-2a6b…  ACTIVE
 Größe 大  b               DOWN";
         assert_eq!(table().render(&Screen { width: Some(32), colours: false }), expected);
-        let narrow = table().render(&Screen { width: Some(10), colours: false });
-        assert!(narrow.lines().nth(2).is_some_and(|line| line.starts_with("Größe…  b")), "{narrow}");
+    }
+
+    #[test]
+    fn where_columns_would_say_nothing_each_row_is_a_block() {
+        let expected = "\
+NAME    web
+ID      7b0c7d5a-…
+STATUS  ACTIVE
+
+NAME    Größe 大
+ID      b
+STATUS  DOWN";
+        assert_eq!(table().render(&Screen { width: Some(18), colours: false }), expected);
+        let coloured = table().render(&Screen { width: Some(18), colours: true });
+        assert_eq!(coloured.lines().nth(2), Some("STATUS  \x1b[32mACTIVE\x1b[0m"));
+    }
+
+    #[test]
+    fn every_line_fits() {
+        let row = (0..7).map(|column| "0123456789".repeat(column + 1));
+        let table = Table::new((0..7).map(|column| format!("COLUMN {column}")), [row.collect::<Vec<_>>()]);
+        for width in 20..200 {
+            let text = table.render(&Screen { width: Some(width), colours: false });
+            assert!(text.lines().all(|line| line.width() <= width), "{width}:\n{text}");
+        }
     }
 
     #[test]

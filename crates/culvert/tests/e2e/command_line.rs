@@ -5,6 +5,7 @@ mod objects;
 mod output;
 mod pages;
 mod typed;
+mod usage;
 mod watch;
 
 use lab::ControlSpec;
@@ -22,6 +23,7 @@ async fn a_network_is_made_by_typing_and_carries_frames() {
     let hosts = culvert.json("host list --alive").await;
     let names: Vec<&str> = hosts.as_array().unwrap().iter().map(|host| host["host"].as_str().unwrap()).collect();
     assert_eq!(names, ["compute1", "compute2", "network"]);
+    output::fits_terminals(&culvert, &["host list", "host show compute1", "status"]).await;
 
     culvert.ok("network create n1 --type gre").await;
     culvert.ok("subnet create s1 --network n1 --cidr 81.1.180.0/24 --no-dhcp").await;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use clap::builder::PossibleValuesParser;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Args as _, Command, FromArgMatches, Subcommand, value_parser};
 
@@ -130,6 +131,8 @@ fn verb(resource: &'static Resource, described: &'static Described) -> Command {
                 .long(ATTRIBUTES)
                 .value_name("ATTRIBUTE")
                 .action(ArgAction::Append)
+                .value_parser(PossibleValuesParser::new(server::rest::attributes(resource.api.1)))
+                .hide_possible_values(true)
                 .help("Show this attribute, by its name in the API, and no others but those so named [default: all, or the table's]"),
         );
     }

@@ -76,7 +76,11 @@ impl Request {
     async fn delete(&self, rest: &Rest) -> anyhow::Result<()> {
         let mut ids = Vec::new();
         for name in &self.names {
-            ids.push(self.resource.id(rest, name).await?);
+            let id = self.resource.id(rest, name).await?;
+            // named twice, or by its name and its id
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
         }
         for id in ids {
             rest.delete(self.resource.api.1, &id).await?;

@@ -24,6 +24,7 @@ async fn output_suits_who_reads_it() {
     let visible = narrow.replace("\u{1b}[1m", "").replace("\u{1b}[33m", "").replace("\u{1b}[0m", "");
     assert!(visible.lines().count() >= 2 && visible.lines().all(|line| line.chars().count() <= 60), "{visible:?}");
     assert!(visible.contains('…') && narrow.contains("\u{1b}[33mDOWN\u{1b}[0m"), "{narrow:?}");
+    fits_terminals(&culvert, &["network list", "subnet list", "port list", "port show p1", "status"]).await;
     let wide = on_terminal(&culvert, "stty rows 24 cols 200; culvert port list", &[("NO_COLOR", "1")]).await;
     assert!(wide.contains(&id) && !wide.contains(['\u{1b}', '…']), "{wide:?}");
     let named = culvert.ok("port list -c name -c status").await;
@@ -40,6 +41,18 @@ async fn output_suits_who_reads_it() {
     let mut listing = culvert.command("port list").stdout(Stdio::piped()).spawn().unwrap();
     drop(listing.stdout.take());
     assert!(listing.wait().await.unwrap().success());
+}
+
+/// On narrow terminals, too, no line is longer than the terminal is wide, and what there is is named.
+pub(super) async fn fits_terminals(culvert: &Typed, lines: &[&str]) {
+    for (line, columns) in lines.iter().flat_map(|line| [30, 40, 50].map(|columns| (line, columns))) {
+        let script = format!("stty rows 24 cols {columns}; culvert {line}");
+        let text = on_terminal(culvert, &script, &[("NO_COLOR", "1")]).await;
+        let longest = text.lines().map(|line| line.chars().count()).max().unwrap();
+        assert!((10..=columns).contains(&longest), "{line} at {columns}:\n{text}");
+        let name = if line.starts_with("host") { "compute1" } else { "1" };
+        assert!(text.contains(name), "{line} at {columns}:\n{text}");
+    }
 }
 
 /// What a script shows on a terminal.
