@@ -206,13 +206,14 @@ async fn requests_that_come_together_are_answered_in_their_order() {
 
 const LIST: &str = "GET /v2.0/ports HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
 
-/// Makes ports until their list is longer than what lies on its way; the list.
-async fn a_long_list(server: &Server) -> Vec<u8> {
+/// Makes ports, each with so much to it, until their list is longer than what lies on its way; the list.
+async fn a_long_list(server: &Server, profile: usize) -> Vec<u8> {
     let network = server.json(&with_body(br#"{"network": {"provider:network_type": "vxlan"}}"#)).await;
     let id = network["network"]["id"].as_str().unwrap();
-    let port = format!(r#"{{"network_id": "{id}", "description": "{}"}}"#, "x".repeat(255));
-    for _ in 0..4 {
-        let body = format!(r#"{{"ports": [{}]}}"#, vec![port.as_str(); 500].join(","));
+    let port = format!(r#"{{"network_id": "{id}", "binding:profile": {{"x": "{}"}}}}"#, "x".repeat(profile));
+    let at_once = (1 << 20) / port.len();
+    for _ in 0..2000_usize.div_ceil(at_once).min(8) {
+        let body = format!(r#"{{"ports": [{}]}}"#, vec![port.as_str(); at_once].join(","));
         assert_eq!(status(&server.ask(&post_ports(&body)).await), 201);
     }
     let whole = server.ask(LIST).await;
@@ -233,7 +234,7 @@ async fn deaf(server: &Server) -> TcpStream {
 async fn who_does_not_read_keeps_nobody_from_the_database() {
     // far more patient than this test
     let server = Server::start_with(Duration::from_mins(10), &[]).await;
-    let whole = a_long_list(&server).await;
+    let whole = a_long_list(&server, 255).await;
     let mut waiting = Vec::new();
     for _ in 0..20 {
         waiting.push(deaf(&server).await);
@@ -246,7 +247,8 @@ async fn who_does_not_read_keeps_nobody_from_the_database() {
 #[tokio::test]
 async fn who_does_not_read_costs_others_nothing() {
     let server = Server::start(&[]).await;
-    let whole = a_long_list(&server).await;
+    // as large as a port may be
+    let whole = a_long_list(&server, 15_500).await;
     let mut waiting = Vec::new();
     for _ in 0..100 {
         waiting.push(deaf(&server).await);
@@ -335,13 +337,21 @@ impl Server {
     }
 
     async fn start_with(timeout: Duration, options: &[&str]) -> Server {
+        Server::start_after(&[], timeout, options).await
+    }
+
+    /// By another program, which is to become what its last arguments say; `$DISK` is where the database will be.
+    pub(crate) async fn start_after(before: &[&str], timeout: Duration, options: &[&str]) -> Server {
         static LAST: AtomicU8 = AtomicU8::new(1);
         let pid = std::process::id().to_be_bytes();
         // each test process has addresses of its own in 127.0.0.0/8
         let host = format!("127.{}.{}.{}", 128 | pid[2] & 0x7f, pid[3], LAST.fetch_add(1, Ordering::Relaxed));
         let directory = tempfile::tempdir().unwrap();
         let log = std::fs::File::create(directory.path().join("log")).unwrap();
-        let process = Command::new(env!("CARGO_BIN_EXE_culvert"))
+        let words = [before, &[env!("CARGO_BIN_EXE_culvert")]].concat();
+        let process = Command::new(words[0])
+            .args(&words[1..])
+            .env("DISK", directory.path())
             .args(["server", "--api-timeout-ms", &timeout.as_millis().to_string()])
             .args(["--api-listen", &format!("{host}:9696"), "--agents-listen", &format!("{host}:9690")])
             .arg("--database")
@@ -466,7 +476,7 @@ async fn read_some(stream: &mut TcpStream) -> Option<Vec<u8>> {
 }
 
 /// 0 if there is no answer.
-fn status(answer: &[u8]) -> u16 {
+pub(crate) fn status(answer: &[u8]) -> u16 {
     let head = String::from_utf8_lossy(&answer[..answer.len().min(64)]);
     head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0)
 }
