@@ -8,7 +8,7 @@ use std::time::Duration;
 use model::{Mac, TunnelKey};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Row as _, SqlSafeStr, Sqlite, SqliteConnection, SqlitePool, sqlite::SqliteRow};
+use sqlx::{Connection as _, Row as _, SqlSafeStr, Sqlite, SqliteConnection, SqlitePool, sqlite::SqliteRow};
 use uuid::Uuid;
 
 use crate::types::Attributes;
@@ -96,6 +96,14 @@ pub(crate) fn is_unavailable(error: &sqlx::Error) -> bool {
 
 /// SQLITE_PERM, SQLITE_BUSY, SQLITE_LOCKED, SQLITE_READONLY, SQLITE_IOERR, SQLITE_FULL, SQLITE_CANTOPEN.
 const UNAVAILABLE: [u32; 7] = [3, 5, 6, 8, 10, 13, 14];
+
+/// Whether sqlx takes the connection to be in a transaction for ever. When the disk fails, SQLite ends a transaction by
+/// itself (<https://www.sqlite.org/lang_transaction.html>, section 3); the rollback that follows is then an error, and sqlx counts no
+/// transaction less.
+pub(crate) async fn is_stuck(connection: &mut Connection) -> bool {
+    // a rollback may be under way; what has come after it says how it has ended
+    connection.is_in_transaction() && (connection.ping().await.is_err() || connection.is_in_transaction())
+}
 
 /// What the engine itself can say of the health of a database.
 pub(crate) async fn check_integrity(db: &mut Connection) -> Result<()> {

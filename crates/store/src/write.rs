@@ -125,11 +125,15 @@ impl Store {
     }
 
     pub(crate) async fn begin<'t>(&self, held: &'t mut Option<Held>) -> Result<Transaction<'t>> {
-        let connection = match held {
+        let mut connection = match held.take() {
             Some(connection) => connection,
-            None => held.insert(self.0.pools.writer.acquire().await?),
+            None => self.0.pools.writer.acquire().await?,
         };
-        Ok(connection.begin_with(db::BEGIN).await?)
+        if db::is_stuck(&mut connection).await {
+            connection.close().await?;
+            connection = self.0.pools.writer.acquire().await?;
+        }
+        Ok(held.insert(connection).begin_with(db::BEGIN).await?)
     }
 
     async fn commit(&self, mut write: Write<'_>, followers: &mut Vec<UnboundedSender<Committed>>) -> Result<()> {

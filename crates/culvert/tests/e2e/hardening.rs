@@ -212,7 +212,7 @@ async fn a_long_list(server: &Server, profile: usize) -> Vec<u8> {
     let id = network["network"]["id"].as_str().unwrap();
     let port = format!(r#"{{"network_id": "{id}", "binding:profile": {{"x": "{}"}}}}"#, "x".repeat(profile));
     let at_once = (1 << 20) / port.len();
-    for _ in 0..2000_usize.div_ceil(at_once).min(8) {
+    for _ in 0..2000_usize.div_ceil(at_once).min(4) {
         let body = format!(r#"{{"ports": [{}]}}"#, vec![port.as_str(); at_once].join(","));
         assert_eq!(status(&server.ask(&post_ports(&body)).await), 201);
     }
