@@ -113,6 +113,8 @@ mod tests {
         for kind in KINDS {
             let cookie = Cookie::of(kind, &[b"object"]);
             assert_eq!(Cookie::parse(cookie.to_u64()), Some(cookie));
+            assert_eq!(cookie.to_u64() & Cookie::TAG_MASK, TAG << TAG_SHIFT);
+            assert_eq!(cookie.to_u64() & Cookie::KIND_MASK, Cookie::plain(kind).to_u64());
         }
         assert_eq!(Cookie::parse(0), None);
         assert_eq!(Cookie::parse(0x6659_23fd_0df8_6039), None, "a cookie of Neutron's");

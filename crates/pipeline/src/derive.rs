@@ -16,6 +16,9 @@ const LEARNED_FOR: u16 = 300;
 pub enum Derived {
     /// Wanted, and this is the flow.
     Flow(Flow),
+    /// Wanted, and this is what there is of it: it leads to several tunnels, and one of them has no port yet. What the same
+    /// object has installed stays until then, as it may lead to where that tunnel will; if there is nothing, this is it.
+    Partial(Flow),
     /// It waits for a tunnel's port, its own, the one that replaces it, or the one that what it answers leads to: what is
     /// installed, if anything is, stays until then. So does what the switch learned for a VLAN as long as that is in use.
     Pending,
@@ -178,8 +181,10 @@ impl State {
         // The switch would cut the list off without a word; so it is cut here, always at the same place, and reported
         // as a problem.
         outputs.truncate(self.modes.max_flood());
+        let flow = |outputs| to_tunnels(make(network_cookie(Kind::Flood, id)), segment, outputs);
         match (outputs.is_empty(), pending) {
-            (false, _) => Derived::Flow(to_tunnels(make(network_cookie(Kind::Flood, id)), segment, outputs)),
+            (false, false) => Derived::Flow(flow(outputs)),
+            (false, true) => Derived::Partial(flow(outputs)),
             (true, true) => Derived::Pending,
             (true, false) => Derived::Absent,
         }

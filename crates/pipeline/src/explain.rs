@@ -42,6 +42,7 @@ impl State {
         };
         match (row, self.derive(row)) {
             (Row::Learned { .. } | Row::LearnedMac { .. }, _) | (_, Derived::Flow(_)) => text,
+            (_, Derived::Partial(_)) => format!("{text} (waits for the port of a tunnel)"),
             (_, Derived::Pending) => format!("{text} (waits for the tunnel's port)"),
             (_, Derived::Absent) => format!("{text} (no longer wanted)"),
         }

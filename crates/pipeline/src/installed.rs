@@ -81,6 +81,11 @@ impl Installed {
         self.rows.contains_key(row)
     }
 
+    /// Whether the row is there under this cookie.
+    pub(crate) fn holds_of(&self, row: &Row, cookie: u64) -> bool {
+        self.rows.get(row).is_some_and(|mark| mark.cookie == fold(cookie))
+    }
+
     pub fn rows(&self) -> impl Iterator<Item = &Row> {
         self.rows.keys()
     }

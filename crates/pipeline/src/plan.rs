@@ -50,7 +50,8 @@ pub fn plan(
     let freed = |vlan: LocalVlan| rows.binary_search(&Row::Learned { vlan }).is_ok();
     for row in &rows {
         let change = match state.derive(row) {
-            Derived::Flow(flow) => installed.compare(row, &flow),
+            Derived::Partial(flow) if installed.holds_of(row, flow.cookie) => None,
+            Derived::Flow(flow) | Derived::Partial(flow) => installed.compare(row, &flow),
             Derived::Pending => None,
             Derived::Absent => installed.may_hold(row).then_some(Change::Remove),
         };
@@ -87,7 +88,7 @@ impl Op {
             }
             (Change::Remove, row) => Some(FlowMod::delete_strict(&row.rule())),
             (Change::Add | Change::Modify | Change::Recookie, row) => match state.derive(&row) {
-                Derived::Flow(flow) => Some(FlowMod::add(flow)),
+                Derived::Flow(flow) | Derived::Partial(flow) => Some(FlowMod::add(flow)),
                 Derived::Pending | Derived::Absent => None,
             },
         }

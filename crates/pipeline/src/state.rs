@@ -114,7 +114,7 @@ impl State {
     pub fn flows(&self) -> impl Iterator<Item = (Row, Flow)> {
         let rows: BTreeSet<Row> = self.rows().collect();
         rows.into_iter().filter_map(|row| match self.derive(&row) {
-            Derived::Flow(flow) => Some((row, flow)),
+            Derived::Flow(flow) | Derived::Partial(flow) => Some((row, flow)),
             Derived::Pending | Derived::Absent => None,
         })
     }
@@ -166,5 +166,29 @@ impl State {
         if self.networks.get(&id).is_some_and(Network::is_empty) {
             self.networks.remove(&id);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{Mac, TunnelType};
+
+    use super::*;
+    use crate::LocalPort;
+
+    #[test]
+    fn a_network_is_remembered_as_long_as_anything_is_known_of_it() {
+        let modes = Modes::new([10, 0, 0, 1].into(), &TunnelType::ALL, true, true).unwrap();
+        let (id, port) = (NetworkId::from_slice(&[1; 16]).unwrap(), PortId::from_slice(&[2; 16]).unwrap());
+        let (ips, ofport) = (vec![[192, 0, 2, 1].into()], Some(5));
+        let mut state = State::new(modes);
+        state.set_local_port(
+            port,
+            LocalPort { network: id, mac: Mac([2; 6]), ips, ofport, wired: true, prepared: false },
+        );
+        state.remove_network(id);
+        assert!(state.networks.contains_key(&id), "its port is still here");
+        state.remove_local_port(port);
+        assert!(state.networks.is_empty(), "nothing is left of it");
     }
 }

@@ -7,6 +7,7 @@ use pipeline::{LocalPort, Modes, PatchPorts, State, Tunnel, TunnelPort};
 
 pub(crate) const COMPUTE1: u8 = 31;
 pub(crate) const COMPUTE2: u8 = 39;
+pub(crate) const COMPUTE3: u8 = 41;
 pub(crate) const NETWORK: u8 = 21;
 
 pub(crate) fn host(last: u8) -> IpAddr {

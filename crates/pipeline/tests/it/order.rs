@@ -89,6 +89,24 @@ fn a_port_that_moves_keeps_its_old_way_until_the_new_tunnel_is_there() {
 }
 
 #[test]
+fn a_port_that_moves_hears_broadcasts_until_the_new_tunnel_is_there() {
+    let (mut state, mut switch) = one_network();
+    let (other, row) = ("fa:16:3e:00:00:02", Row::Flood { vlan: vlan(1) });
+    state.apply_entries(network(1), vec![entry(2, other, &["81.1.180.2"], COMPUTE2)], &[]);
+    settle_tunnels(&mut state);
+    switch.follow(&mut state);
+    let before = switch.flows[&row].clone();
+
+    state.apply_entries(network(1), vec![entry(1, MAC, &["81.1.180.1"], COMPUTE3)], &[]);
+    switch.follow(&mut state);
+    assert_eq!(switch.flows[&row], before, "its new tunnel has no port yet, and the other's is no way to it");
+
+    settle_tunnels(&mut state);
+    switch.follow(&mut state);
+    assert_ne!(switch.flows[&row], before);
+}
+
+#[test]
 fn nobody_is_told_of_a_mac_before_there_is_a_way_to_it() {
     let (mut state, mut switch) = one_network();
     let other = "fa:16:3e:00:00:02";
