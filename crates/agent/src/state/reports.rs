@@ -46,6 +46,11 @@ impl Reports {
         self.owed.is_empty()
     }
 
+    /// The server has been told that this interface is here, and not that it went.
+    pub(super) fn is_present(&self, id: &str) -> bool {
+        self.present.contains(id)
+    }
+
     pub(super) fn is_wired(&self, id: &str) -> bool {
         self.wired.contains_key(id)
     }

@@ -231,8 +231,10 @@ impl HostState {
 
     fn take_orders(&mut self, orders: Orders) {
         self.networks.extend(orders.networks.into_iter().map(|info| (info.network, info)));
-        // An interface that went while its order was on its way: the order is void, and the next report brings another.
-        let there = orders.ports.into_iter().filter(|order| self.facts.plugged.contains_key(&order.id));
+        // An interface that went while its order was on its way: the order is void, and the next report brings another. Not
+        // so as long as the server has not been told: the interface may be back before it is.
+        let is_there = |id: &str| self.facts.plugged.contains_key(id) || self.reports.is_present(id);
+        let there: Vec<_> = orders.ports.into_iter().filter(|order| is_there(&order.id)).collect();
         for order in there {
             self.parked.believe_order(&order.id);
             self.orders.insert(order.id.clone(), order);

@@ -1,10 +1,11 @@
 //! What must be right though something else has failed.
 
+use pipeline::Bridge;
 use sync::messages::{Interfaces, ToServer};
 
-use super::facts::{A, id, orders, welcome, wired};
+use super::facts::{A, id, isolate, orders, welcome, wired};
 use super::world::World;
-use crate::events::{Event, Server};
+use crate::events::{Event, Server, Switch};
 
 /// Each try to reach a server that is gone begins a stream of its own, and says on it what is plugged. Nobody hears it.
 #[test]
@@ -39,6 +40,23 @@ fn an_order_of_an_interface_that_went_is_void_once_the_server_answers() {
     assert_eq!(world.tag("tap1"), Some(4095), "the port may be another host's by now");
     world.tell([orders(&[(1, A)])]);
     assert_ne!(world.tag("tap1"), Some(4095));
+}
+
+/// While a bridge is not connected the server hears of no interface: what it orders is for the one that it knows of.
+#[test]
+fn an_order_counts_for_an_interface_that_is_back_before_the_server_hears_that_it_went() {
+    let mut world = wired();
+    let reason = "restarted".to_owned();
+    world.state.handle(Event::Switch(Bridge::Tunnel, Switch::Lost { session: u64::MAX, reason }));
+    world.forget();
+    world.unplug("tap1");
+    world.tell([isolate(1)]);
+    world.plug("tap1", Some(&id(1)), Some(4095));
+    assert!(world.sent.is_empty(), "{:?}", world.sent);
+    world.connect_switches();
+    world.run();
+    assert_eq!(world.tag("tap1"), Some(4095), "it is bound elsewhere");
+    assert!(world.table(20).is_empty());
 }
 
 /// A VM's device is gone and its row is not: after a reboot, and where a VM died that nobody unplugged.
