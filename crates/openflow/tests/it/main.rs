@@ -7,4 +7,5 @@ mod opaque;
 mod ovs;
 mod peers;
 mod property;
+mod seeds;
 mod switch;
