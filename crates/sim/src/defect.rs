@@ -3,10 +3,14 @@
 //! Each is made where parts meet: a message or an order is lost, changed, or answered too early, so that the parts behave
 //! as if they had the mistake in them, and no part has a switch for it.
 
+use std::collections::BTreeSet;
+
 use agent::events::Switch;
 use model::{Change, Committed, PortId, Revision};
 use openflow::{Flow, FlowMod, Instruction};
 use sync::messages::{HostComplete, Interfaces, ToAgent, ToServer};
+
+use crate::ovs::Tables;
 
 /// A mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,10 +51,14 @@ pub enum Defect {
     LoseOrder,
     /// A port is nowhere from the moment it is bound elsewhere.
     LeaveAtOnce,
+    /// Messages with something unknown in them are not read.
+    RefuseTheNext,
+    /// A connection takes whatever it is given.
+    NoBackPressure,
 }
 
 impl Defect {
-    pub const ALL: [Defect; 18] = [
+    pub const ALL: [Defect; 20] = [
         Defect::DropComplete,
         Defect::LoseDelta,
         Defect::EditByMessage,
@@ -69,18 +77,31 @@ impl Defect {
         Defect::ClearAtStart,
         Defect::LoseOrder,
         Defect::LeaveAtOnce,
+        Defect::RefuseTheNext,
+        Defect::NoBackPressure,
     ];
 
     /// Those that the test's budget of seeds is known to find; the others are sought by `sim defects`.
-    pub const FOUND: [Defect; 8] = [
+    pub const FOUND: [Defect; 19] = [
         Defect::DropComplete,
         Defect::LoseDelta,
+        Defect::EditByMessage,
+        Defect::AnswerAnnouncement,
+        Defect::ForgetLearned,
         Defect::TrustTheDatabase,
         Defect::EmptyInventory,
+        Defect::FloodBeforeTunnel,
         Defect::CountPorts,
         Defect::RemoveBeforeComplete,
+        Defect::AckBeforeBarrier,
+        Defect::LostAgentLostPorts,
+        Defect::ActiveAtOnce,
+        Defect::BreakBeforeMake,
         Defect::ClearAtStart,
         Defect::LoseOrder,
+        Defect::LeaveAtOnce,
+        Defect::RefuseTheNext,
+        Defect::NoBackPressure,
     ];
 
     /// In words.
@@ -104,6 +125,8 @@ impl Defect {
             Defect::ClearAtStart => "an agent that starts clears br-tun",
             Defect::LoseOrder => "one order in three is lost",
             Defect::LeaveAtOnce => "a port that moves leaves before it has arrived",
+            Defect::RefuseTheNext => "a message with a field that nobody knows is not read",
+            Defect::NoBackPressure => "a slow agent is sent each change by itself",
         }
     }
 
@@ -172,6 +195,19 @@ pub(crate) fn to_switch(defect: Option<Defect>, mut flow_mod: FlowMod) -> Option
         _ => {}
     }
     Some(flow_mod)
+}
+
+/// What takes the place of flow-mods when what is old is removed first: a flow that changes is gone until it is back.
+pub(crate) fn break_first(tables: &Tables, flow_mods: Vec<FlowMod>) -> Vec<FlowMod> {
+    let there: BTreeSet<_> = tables.flows().map(|flow| (flow.table, flow.priority, flow.key())).collect();
+    let is_there = |flow: &Flow| there.contains(&(flow.table, flow.priority, flow.key()));
+    let replaces = |flow_mod: &&FlowMod| flow_mod.command == openflow::Command::Add && is_there(&flow_mod.flow);
+    let mut first: Vec<_> = flow_mods.iter().filter(replaces).map(|it| FlowMod::delete_strict(&it.flow)).collect();
+    let (removals, others): (Vec<_>, Vec<_>) =
+        flow_mods.into_iter().partition(|flow_mod| flow_mod.command != openflow::Command::Add);
+    first.extend(removals);
+    first.extend(others);
+    first
 }
 
 /// A flow as an agent reads it back: as it was sent.

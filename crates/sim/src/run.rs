@@ -21,15 +21,20 @@ pub struct Outcome {
     pub kinds: BTreeMap<&'static str, u64>,
 }
 
-/// Runs a seed for so many steps; the last makes all quiet.
+/// Runs a seed for so many steps after its beginning; one more makes all quiet.
 pub fn run(seed: u64, steps: usize, defect: Option<Defect>) -> Outcome {
     let mut rng = Rng::new(seed);
     let setup = Setup::of(&mut rng);
     let mut script = Script::new(rng);
-    drive(setup, defect, |world, taken| match taken {
-        _ if taken < steps => Some(script.draw(world)),
-        _ if taken == steps => Some(Step::Quiet),
-        _ => None,
+    let mut beginning = None;
+    drive(setup, defect, |world, taken| {
+        let beginning = beginning.get_or_insert_with(|| script.beginning(world));
+        match taken {
+            _ if taken < beginning.len() => beginning.get(taken).copied(),
+            _ if taken < beginning.len() + steps => Some(script.draw(world)),
+            _ if taken == beginning.len() + steps => Some(Step::Quiet),
+            _ => None,
+        }
     })
 }
 

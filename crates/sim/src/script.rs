@@ -1,5 +1,9 @@
 //! Who does what next: drawn from the seed.
 
+mod plan;
+
+use std::collections::VecDeque;
+
 use crate::judge::Facts;
 use crate::rng::Rng;
 use crate::step::{Side, Step};
@@ -15,29 +19,51 @@ pub struct Script {
     faults: usize,
     /// A part of a host for which nothing arrives for a while.
     stalled: Option<(u8, Part)>,
+    /// What was begun and takes more than one step.
+    plan: VecDeque<Item>,
 }
 
 /// Where a host's messages wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
-    Stream,
+    ToServer,
+    ToAgent,
     Database,
     Switch,
 }
 
+/// A part of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Item {
+    Step(Step),
+    /// From here on nothing arrives there, or all does again.
+    Stall(Option<(u8, Part)>),
+    /// So many things arrive before the plan goes on.
+    Pause(u8),
+}
+
 /// One in so many steps something else is stalled, or nothing.
 const STALL: usize = 60;
+/// One in so many runs starts from nothing.
+const BARE: usize = 5;
+/// One in so many steps from outside, if nothing is under way, begins something that takes several.
+const PLAN: usize = 3;
 
 impl Script {
     pub fn new(mut rng: Rng) -> Self {
         let calm = [2, 4, 8, 16, 40][rng.below(5)];
         let faults = [3, 6, 20][rng.below(3)];
-        Script { rng, calm, faults, stalled: None }
+        Script { rng, calm, faults, stalled: None, plan: VecDeque::new() }
+    }
+
+    /// What most runs start from, so that there is something to break: ports that talk to each other.
+    pub fn beginning(&mut self, world: &World) -> Vec<Step> {
+        if self.rng.chance(BARE) { Vec::new() } else { plan::populate(&mut self.rng, *world.setup()) }
     }
 
     pub fn draw(&mut self, world: &World) -> Step {
-        if self.rng.chance(STALL) {
-            let part = [Part::Stream, Part::Stream, Part::Database, Part::Switch][self.rng.below(4)];
+        if self.plan.is_empty() && self.rng.chance(STALL) {
+            let part = [Part::ToServer, Part::ToAgent, Part::Database, Part::Switch][self.rng.below(4)];
             let host = self.rng.slot(world.setup().hosts);
             self.stalled = Some((host, part)).filter(|_| !self.rng.chance(3));
         }
@@ -46,10 +72,35 @@ impl Script {
         if possible.is_empty() || self.rng.chance(self.calm) {
             return self.outside(world);
         }
+        if let Some(Item::Pause(left)) = self.plan.front_mut() {
+            *left = left.saturating_sub(1);
+        }
         possible[self.rng.below(possible.len())]
     }
 
+    /// The next of what is under way, unless that has to wait for something to arrive.
+    fn planned(&mut self) -> Option<Step> {
+        loop {
+            match *self.plan.front()? {
+                Item::Step(step) => {
+                    self.plan.pop_front();
+                    return Some(step);
+                }
+                Item::Stall(stalled) => self.stalled = stalled,
+                Item::Pause(0) => {}
+                Item::Pause(_) => return None,
+            }
+            self.plan.pop_front();
+        }
+    }
+
     fn outside(&mut self, world: &World) -> Step {
+        if self.plan.is_empty() && self.rng.chance(PLAN) {
+            self.plan = plan::draw(&mut self.rng, world.facts());
+        }
+        if let Some(step) = self.planned() {
+            return step;
+        }
         if self.rng.chance(self.faults) {
             return self.fault(world);
         }
@@ -104,7 +155,8 @@ impl Script {
 /// Where a message of a host arrives by this step.
 fn part_of(step: Step) -> Option<(u8, Part)> {
     match step {
-        Step::ToServer { host, .. } | Step::Room { host } | Step::ToAgent { host } => Some((host, Part::Stream)),
+        Step::ToServer { host, .. } => Some((host, Part::ToServer)),
+        Step::Room { host } | Step::ToAgent { host } => Some((host, Part::ToAgent)),
         Step::Transact { host } | Step::FromDatabase { host } | Step::Reconfigure { host } => {
             Some((host, Part::Database))
         }

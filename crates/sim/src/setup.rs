@@ -18,9 +18,38 @@ pub struct Setup {
     pub local_vlans: u16,
     /// Removed entries that the server remembers of each network.
     pub tombstones: usize,
+    /// What each host speaks.
+    #[serde(default)]
+    pub versions: [Version; MOST_HOSTS],
+}
+
+/// Hosts that there are at most.
+pub const MOST_HOSTS: usize = 4;
+
+/// The version of the protocol that an agent speaks; the server speaks the current one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Version {
+    /// Without what came late.
+    Previous,
+    #[default]
+    Current,
+    /// With fields and kinds of messages that nobody knows yet.
+    Next,
 }
 
 impl Setup {
+    /// What a host speaks.
+    pub fn version(&self, host: u8) -> Version {
+        self.versions.get(usize::from(host)).copied().unwrap_or_default()
+    }
+
+    /// Messages that one host may be sent at a time: a change of each network at most, however many there were.
+    pub fn most_in_a_batch(&self) -> usize {
+        // Welcome, orders and the end of all; of a network a snapshot with its end, or that it is dropped.
+        3 + 2 * usize::from(self.networks)
+    }
+
     pub fn of(rng: &mut Rng) -> Self {
         let networks = 2 + rng.slot(2);
         Setup {
@@ -29,7 +58,17 @@ impl Setup {
             ports: 4 + rng.slot(5),
             local_vlans: if rng.chance(2) { networks.into() } else { 4094 },
             tombstones: [2, 1000][rng.below(2)],
+            versions: Version::draw(rng),
         }
+    }
+}
+
+impl Version {
+    /// All the same in half of the runs, else as it comes.
+    fn draw(rng: &mut Rng) -> [Version; MOST_HOSTS] {
+        let mixed = rng.next_bit();
+        let all = [Version::Current, Version::Previous, Version::Next];
+        [(); MOST_HOSTS].map(|()| if mixed { all[rng.below(3)] } else { Version::Current })
     }
 }
 

@@ -101,10 +101,12 @@ pub enum Step {
     Reconfigure {
         host: u8,
     },
-    /// A bridge takes one flow-mod, or a bundle.
+    /// A bridge takes one flow-mod, or a bundle; or many of them.
     Flows {
         host: u8,
         bridge: Side,
+        #[serde(default)]
+        many: bool,
     },
     FromSwitch {
         host: u8,

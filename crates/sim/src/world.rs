@@ -1,6 +1,7 @@
 //! Hosts, a server, and what is on its way between them. Nothing happens by itself: [`World::take`] makes one step.
 
 mod api;
+mod dialect;
 mod host;
 mod net;
 mod rest;
@@ -23,6 +24,9 @@ use host::Host;
 use server::Server;
 use store::Store;
 use streams::Stream;
+
+/// Flow-mods that a bridge takes at a time when it is quick.
+const MANY: usize = 50;
 
 #[derive(Debug)]
 pub struct World {
@@ -141,10 +145,13 @@ impl World {
             Step::FromDatabase { host } => self.on_host(host, Host::read_database)?,
             Step::Reconfigure { host } => {
                 self.with_host(host, Host::reconfigure);
+                self.announce_arrivals(host);
                 self.unseen = true;
             }
-            Step::Flows { host, bridge } => {
-                self.on_host(host, |host| host.take_flows(bridge, now))?;
+            Step::Flows { host, bridge, many } => {
+                let count = if many { MANY } else { 1 };
+                self.on_host(host, |host| (0..count).try_for_each(|_| host.take_flows(bridge, now)))?;
+                self.announce_arrivals(host);
                 self.unseen = true;
             }
             Step::FromSwitch { host, bridge } => self.on_host(host, |host| host.read_switch(bridge))?,
@@ -188,7 +195,8 @@ impl World {
                 let ready = runs && !connection.open && state.ovs.has_bridge(bridge.bridge());
                 let may = [
                     (ready && connection.says.is_empty(), Step::SwitchConnects { host, bridge }),
-                    (!connection.orders.is_empty(), Step::Flows { host, bridge }),
+                    (!connection.orders.is_empty(), Step::Flows { host, bridge, many: false }),
+                    (connection.has_many(), Step::Flows { host, bridge, many: true }),
                     (runs && !connection.says.is_empty(), Step::FromSwitch { host, bridge }),
                 ];
                 steps.extend(may.into_iter().filter_map(|(may, step)| may.then_some(step)));
@@ -294,6 +302,16 @@ impl World {
         self.send(host, port.made, Frame::arp_request(port.mac(), port.ip(), port.ip()));
     }
 
+    /// A VM that has moved makes itself known where it is now, again and again, as QEMU does for it: until then `br-int`
+    /// there, as any switch, takes it to be where it last spoke.
+    fn announce_arrivals(&mut self, host: u8) {
+        let here = |port: &&Port| port.host == Some(host) && self.moment.was_elsewhere(port.made, host);
+        let arrivals: Vec<u8> = self.facts.ports.values().filter(here).map(|port| port.made.slot).collect();
+        for port in arrivals {
+            self.announce(host, port);
+        }
+    }
+
     fn talk(&mut self, from: u8, to: u8) {
         let (Some(from), Some(to)) = (self.facts.ports.get(&from), self.facts.ports.get(&to)) else { return };
         let frame = Frame::data(from.mac(), to.mac());
@@ -310,12 +328,18 @@ impl World {
         }
         state.ovs.database.plug(&interface(port), &port_id(port).to_string(), Some(4095));
         state.database_changed();
-        let arrives = self.facts.port(port).is_some_and(|port| port.left.is_some() && port.host == Some(host));
-        if arrives {
-            // It works where it was until it does here; and who knows when that is.
-            self.facts.unsettle_move(port);
+        if self.facts.port(port).is_some_and(|port| port.left.is_some() && port.host == Some(host)) {
+            self.arrives(port);
+            self.moved(port, host, |_, _| ());
+        } else {
+            self.moved(port, host, Moment::disturb);
         }
-        self.moved(port, host, |moment, port| if arrives { moment.arrives(port) } else { moment.disturb(port) });
+    }
+
+    /// One that moves is plugged where it goes. It works where it was until it does there; and who knows when that is.
+    fn arrives(&mut self, port: Made) {
+        self.facts.unsettle_move(port);
+        self.moment.arrives(port);
     }
 
     /// By number, not by port: the port may be gone long since.

@@ -43,6 +43,11 @@ impl Moment {
         self.works.remove(&port);
     }
 
+    /// Since all was quiet this port, or one that had its addresses, has been plugged at another host.
+    pub fn was_elsewhere(&self, port: Made, host: u8) -> bool {
+        self.plugged.iter().any(|(at, made)| made.slot == port.slot && *at != host)
+    }
+
     pub fn works(&self, port: Made) -> bool {
         self.works.contains(&port)
     }
@@ -114,12 +119,14 @@ impl Moment {
         }
         for (_, from) in facts.placed() {
             let announced = fates(facts, net, from, Frame::arp_request(from.mac(), from.ip(), from.ip()))?;
-            for (host, fate) in &announced {
-                never_answered(*host, from, fate)?;
-            }
+            never_answered(from, &announced)?;
             let others = facts.placed().filter(|(_, to)| to.made != from.made && to.network == from.network);
-            let others = others.filter(|(_, to)| !is_between(facts, from, to));
             for (_, to) in others {
+                // An address that was another's until now, as on a failover.
+                never_answered(from, &fates(facts, net, from, Frame::arp_request(from.mac(), to.ip(), to.ip()))?)?;
+                if is_between(facts, from, to) {
+                    continue;
+                }
                 self.unicast(facts, net, from, to)?;
                 self.question(facts, net, from, to)?;
                 let heard = announced.iter().any(|(_, fate)| arrives(facts, fate, to));
@@ -165,12 +172,16 @@ impl Moment {
         let home = facts.placed().find(|(_, placed)| placed.made == port && facts.is_home(placed));
         let Some((there, to)) = home else { return Ok(()) };
         let Some(since) = self.since.get(&port).copied() else { return Ok(()) };
+        // On its own host NORMAL sends to where it last spoke, and so it does where it is plugged too, or was and the switch
+        // has yet to notice: there a broadcast has to reach it.
+        let is_away = |host: u8| host != there && !self.plugged.contains(&(host, port));
         for (host, from) in facts.placed().filter(|(_, from)| from.network == to.network && from.made != port) {
             let settled = from.left.is_none()
                 && self.since.get(&from.made).is_none_or(|then| *then < since)
                 && self.stream_since.get(&host).is_none_or(|then| *then < since)
                 && self.reaches.iter().any(|(known, _)| *known == from.made);
-            let fate = net.probe(host, from.made, Frame::data(from.mac(), to.mac()));
+            let destination = if is_away(host) { to.mac() } else { BROADCAST };
+            let fate = net.probe(host, from.made, Frame::data(from.mac(), destination));
             if settled && !reached(&fate, there, port) {
                 return Err(Violation::new(
                     "ACTIVE means known everywhere",
@@ -231,9 +242,9 @@ pub(super) fn answers(fate: &Fate, host: u8, port: Made) -> impl Iterator<Item =
 }
 
 /// Answering an announcement makes `br-int` learn the VM's own MAC at the patch port.
-fn never_answered(host: u8, from: &Port, fate: &Fate) -> Result<(), Violation> {
-    match answers(fate, host, from.made).next() {
-        Some(arp) => {
+fn never_answered(from: &Port, fates: &[(u8, Fate)]) -> Result<(), Violation> {
+    match fates.iter().find_map(|(host, fate)| Some((host, answers(fate, *host, from.made).next()?))) {
+        Some((host, arp)) => {
             Err(Violation::new("no announcement is answered", format!("{:?} on host{host} hears {arp:?}", from.made)))
         }
         None => Ok(()),

@@ -73,6 +73,9 @@ impl World {
             _ => self.moment.changed(port.made, self.steps),
         }
         self.facts.ports.insert(slot, Port { host, left, ..port });
+        if host.is_some_and(|host| self.facts.plugged.contains(&(host, port.made))) {
+            self.arrives(port.made);
+        }
         self.moment.note_interests(&self.facts, false);
     }
 

@@ -53,6 +53,13 @@ pub(crate) struct Connection {
     pub(crate) says: VecDeque<Switch>,
 }
 
+impl Connection {
+    /// More waits than is worth looking at one by one.
+    pub(crate) fn has_many(&self) -> bool {
+        matches!(self.orders.front(), Some(Order::Apply { flow_mods, together: false }) if flow_mods.len() > 3)
+    }
+}
+
 #[derive(Debug)]
 pub(crate) enum Order {
     Dump,
@@ -163,7 +170,7 @@ impl Host {
             Command::Dump { bridge, session } => self.order(Side::of(bridge), session, Order::Dump),
             Command::Apply { bridge, session, mut flow_mods, mut together } => {
                 if Defect::BreakBeforeMake.is(self.defect) {
-                    flow_mods.reverse();
+                    flow_mods = defect::break_first(&self.ovs.vswitch.of(bridge).tables, flow_mods);
                     together = false;
                 }
                 let order = Order::Apply { flow_mods: flow_mods.into(), together };

@@ -5,7 +5,7 @@ use pipeline::Bridge;
 
 use super::World;
 use crate::judge::{Expected, Violation};
-use crate::ovs::Kind;
+use crate::ovs::{Kind, Vlans};
 use crate::setup::endpoint;
 
 /// Steps until all must be quiet; it takes some hundreds.
@@ -20,6 +20,7 @@ impl World {
     pub(super) fn quiet(&mut self) -> Result<(), Violation> {
         self.settle()?;
         self.facts.check_statuses(&self.statuses())?;
+        (0..self.setup.hosts).try_for_each(|host| self.check_learned(host))?;
         self.wait(FORGOTTEN)?;
         self.settle()?;
         for port in self.facts.ports.values().map(|port| port.made).collect::<Vec<_>>() {
@@ -99,6 +100,23 @@ impl World {
         if found != expected {
             let detail = format!("host{host} has {found:?}, and should have {expected:?}");
             return Err(Violation::new("no stale entry once quiet", detail));
+        }
+        Ok(())
+    }
+
+    /// Nothing is kept that was learned for a VLAN that no interface is in: whose it is next would meet it.
+    fn check_learned(&self, host: u8) -> Result<(), Violation> {
+        let Some(state) = self.hosts.get(usize::from(host)) else { return Ok(()) };
+        let vswitch = &state.ovs.vswitch;
+        let used = |vlan| vswitch.integration.ports.values().any(|port| port.vlans == Vlans::Access(vlan));
+        let learned = vswitch.tunnel.tables.flows().filter(|flow| flow.table == 20 && flow.priority == 1);
+        for flow in learned {
+            let vid = flow.matching.get(openflow::Field::VlanVid).map_or(0, |masked| masked.value);
+            let vlan = u16::try_from(vid & 0xfff).unwrap_or_default();
+            if !used(vlan) {
+                let detail = format!("host{host} keeps what was learned in VLAN {vlan}, which nobody is in: {flow}");
+                return Err(Violation::new("no stale entry once quiet", detail));
+            }
         }
         Ok(())
     }

@@ -8,12 +8,15 @@ use server::hub::{Command, Event};
 use sync::messages::{HeldNetwork, Interfaces, ToAgent, ToServer};
 use sync::server::ConnectionId;
 
-use super::World;
 use super::server::Server;
+use super::{World, dialect};
 use crate::defect::{self, Defect};
 use crate::judge::Violation;
-use crate::setup::{Made, ip, mac, port_id};
+use crate::setup::{Made, Version, ip, mac, port_id};
 use crate::step::Step;
+
+/// Messages that an agent has not read while the connection has room for more.
+const WINDOW: usize = 2;
 
 #[derive(Debug)]
 pub(crate) struct Stream {
@@ -39,18 +42,23 @@ impl World {
         state.outgoing.clear();
         state.server(FromServer::Opening)?;
         let mut said = std::mem::take(&mut state.outgoing).into_iter();
-        let hello = said.find_map(|message| match message {
-            ToServer::Hello(hello) => Some(Box::new(hello)),
-            _ => None,
-        });
+        let hello = said.find(|message| matches!(message, ToServer::Hello(_)));
         let hello = hello.ok_or_else(|| Violation::new("an agent says hello", format!("host{host} does not")))?;
         if self.server.is_none() {
             return state.server(FromServer::Lost);
         }
+        let version = self.setup.version(host);
+        let hello = dialect::to_server(version, hello)?.into_iter().find_map(|message| match message {
+            ToServer::Hello(hello) => Some(Box::new(hello)),
+            _ => None,
+        });
+        let hello = hello.ok_or_else(|| Violation::new("versions understand each other", "no hello is left"))?;
+        let said: Vec<Vec<ToServer>> =
+            said.map(|message| dialect::to_server(version, message)).collect::<Result<_, _>>()?;
         self.opened += 1;
         let id = ConnectionId(self.opened);
         let opened = Event::Opened { id, hello };
-        let said = said.map(|message| Event::Said { id, message });
+        let said = said.into_iter().flatten().map(|message| Event::Said { id, message });
         let to_server = std::iter::once(opened).chain(said).collect();
         let (to_agent, agent_end, server_end) = (VecDeque::new(), true, true);
         self.streams.insert(id.0, Stream { host, to_server, to_agent, agent_end, server_end, full: false });
@@ -61,6 +69,7 @@ impl World {
     /// What agents have said goes onto their streams.
     pub(super) fn flush(&mut self) -> Result<(), Violation> {
         for (host, state) in (0u8..).zip(&mut self.hosts) {
+            let version = self.setup.version(host);
             if let Some(reason) = state.hang_up.take() {
                 return Err(Violation::new("what the server sends makes sense", format!("host{host}: {reason}")));
             }
@@ -77,8 +86,16 @@ impl World {
                 if let ToServer::Resync(resync) = &message {
                     return Err(Violation::new("deltas complete", format!("host{host} asks anew: {resync:?}")));
                 }
-                stream.to_server.push_back(Event::Said { id: ConnectionId(*id), message });
+                if Defect::RefuseTheNext.is(self.defect) && version == Version::Next {
+                    continue;
+                }
+                let id = ConnectionId(*id);
+                let heard = dialect::to_server(version, message)?.into_iter();
+                stream.to_server.extend(heard.map(|message| Event::Said { id, message }));
             }
+        }
+        if Defect::NoBackPressure.is(self.defect) {
+            (0..self.setup.hosts).try_for_each(|host| self.room(host))?;
         }
         Ok(())
     }
@@ -143,9 +160,9 @@ impl World {
     }
 
     pub(super) fn room(&mut self, host: u8) -> Result<(), Violation> {
-        let Some((id, stream)) = self.streams.iter_mut().find(|(_, stream)| stream.host == host && stream.full) else {
-            return Ok(());
-        };
+        let takes_all = Defect::NoBackPressure.is(self.defect);
+        let may = |stream: &Stream| stream.host == host && (stream.has_room() || stream.full && takes_all);
+        let Some((id, stream)) = self.streams.iter_mut().find(|(_, stream)| may(stream)) else { return Ok(()) };
         stream.full = false;
         let id = ConnectionId(*id);
         self.with_server(|server, _, now| server.handle(Event::Room { id }, now))
@@ -230,7 +247,16 @@ impl World {
                 self.messages += messages.len() as u64;
                 stream.full = true;
                 if stream.agent_end && !stream.is_closing() {
-                    stream.to_agent.extend(messages);
+                    let version = self.setup.version(stream.host);
+                    for message in messages {
+                        stream.to_agent.extend(dialect::to_agent(version, message)?);
+                    }
+                    let most = WINDOW + self.setup.most_in_a_batch();
+                    if stream.to_agent.len() > most {
+                        let detail =
+                            format!("{} messages to host{} wait, and {most} may", stream.to_agent.len(), stream.host);
+                        return Err(Violation::new("memory bounds", detail));
+                    }
                 }
             }
             Command::Close { id, .. } => {
@@ -258,7 +284,7 @@ impl World {
         let waiting = own().filter(|stream| stream.waits()).count();
         steps.extend((waiting > 0).then_some(Step::ToServer { host, oldest: true }));
         steps.extend((waiting > 1).then_some(Step::ToServer { host, oldest: false }));
-        steps.extend(own().any(|stream| stream.full).then_some(Step::Room { host }));
+        steps.extend(own().any(Stream::has_room).then_some(Step::Room { host }));
         match own().find(|stream| stream.agent_end) {
             Some(stream) if !stream.to_agent.is_empty() || !stream.server_end || stream.is_closing() => {
                 steps.push(Step::ToAgent { host });
@@ -278,6 +304,11 @@ impl World {
 }
 
 impl Stream {
+    /// The connection may say that it takes another batch.
+    fn has_room(&self) -> bool {
+        self.full && self.to_agent.len() <= WINDOW
+    }
+
     fn waits(&self) -> bool {
         !self.to_server.is_empty()
     }

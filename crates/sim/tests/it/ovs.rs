@@ -13,7 +13,7 @@ use sim::rng::Rng;
 
 use crate::lab::OneHost;
 use datapath::{Real, as_hex};
-use draw::{PORTS, draw_flows, draw_frame};
+use draw::{PORTS, draw_flow_mod, draw_flows, draw_frame};
 
 /// Sets of flows, and frames through each.
 const SETS: u64 = 12;
@@ -49,6 +49,35 @@ fn plain((out, frame): (Out, Frame)) -> (u32, Frame) {
         Out::Port(port) => (port, Frame { tunnel_id: 0, ..frame }),
         Out::Normal => panic!("no flow here says NORMAL"),
     }
+}
+
+/// What flow-mods and bundles leave on the switch is what they leave in the model.
+#[tokio::test]
+async fn random_flow_mods_leave_the_flows_that_they_leave_in_open_vswitch() {
+    let real = Real::with_ports(OneHost::up("mods").await, PORTS).await;
+    real.set_flows(&[]).await;
+    let connection = real.connect().await;
+    let (mut rng, mut model, mut removals) = (Rng::new(5), Tables::default(), 0);
+    let known = |flows: Vec<Flow>| {
+        let mut keys: Vec<_> =
+            flows.iter().map(|flow| (flow.table, flow.priority, flow.key(), flow.meaning(), flow.cookie)).collect();
+        keys.sort_unstable();
+        keys
+    };
+    for nth in 0..80 {
+        let there: Vec<Flow> = model.flows().cloned().collect();
+        let flow_mods: Vec<_> = (0..=rng.below(4)).map(|_| draw_flow_mod(&mut rng, &there)).collect();
+        let outcome =
+            if rng.next_bit() { connection.bundle(&flow_mods).await } else { connection.flow_mods(&flow_mods).await };
+        assert!(outcome.unwrap().is_ok(), "{flow_mods:?}");
+        for flow_mod in &flow_mods {
+            model.apply(flow_mod, 0);
+        }
+        let own: Vec<Flow> = model.flows().cloned().collect();
+        removals += there.len().saturating_sub(own.len());
+        assert_eq!(known(own), known(real.flows().await), "after {nth}: {flow_mods:?}");
+    }
+    assert!(removals > 20, "only {removals} flows went: removal was not compared");
 }
 
 /// Access ports, trunks of some VLANs and of all, under NORMAL.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use openflow::Flow;
+use openflow::connection::{Connection, Options, Target};
 use sim::ovs::vswitch::Vlans;
 use sim::ovs::{Arp, Frame, Payload};
 
@@ -55,6 +56,12 @@ impl Real {
         let dump = self.host.exec("ovs-ofctl", args).await.unwrap();
         let lines = dump.lines().map(str::trim).filter(|line| line.contains("actions="));
         lines.map(|line| line.parse().unwrap_or_else(|error| panic!("{line}: {error}"))).collect()
+    }
+
+    /// A connection for flow-mods as they are, alone or as one bundle.
+    pub(crate) async fn connect(&self) -> Connection {
+        let target = Target::Unix(self.host.rundir().join(format!("{BRIDGE}.mgmt")));
+        Connection::open(&target, Options::default()).await.unwrap().0
     }
 
     pub(crate) async fn set_vlans(&self, port: u32, vlans: &Vlans) {

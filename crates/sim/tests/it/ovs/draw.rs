@@ -1,6 +1,6 @@
 //! Random flows and frames, of the kinds that pipelines are made of.
 
-use openflow::{Action, Field, Flow, Match, Subfield, port};
+use openflow::{Action, Field, Flow, FlowFilter, FlowMod, Match, Subfield, port};
 use sim::ovs::{Arp, BROADCAST, Frame, Payload};
 use sim::rng::Rng;
 
@@ -19,6 +19,33 @@ pub(crate) fn draw_flows(rng: &mut Rng) -> Vec<Flow> {
         }
     }
     flows
+}
+
+/// A change of what is there: something new, in the place of something else perhaps, or less of it.
+pub(crate) fn draw_flow_mod(rng: &mut Rng, there: &[Flow]) -> FlowMod {
+    let cookie = |rng: &mut Rng| 0x10 * (1 + rng.below(3) as u64) + rng.below(2) as u64;
+    let one = there.get(rng.below(there.len())).cloned();
+    match (rng.below(8), one) {
+        (4, Some(one)) => FlowMod::delete_strict(&one),
+        (5, Some(one)) => {
+            // Another of the same match, mostly: strict is about the priority too.
+            FlowMod::delete_strict(&Flow { priority: 10 * u16::from(rng.slot(6)), ..one })
+        }
+        (6, Some(one)) => {
+            let filter = FlowFilter::table(one.table).matching(one.matching);
+            FlowMod::delete(if rng.next_bit() { filter.cookie(cookie(rng), 0xf0) } else { filter })
+        }
+        (7, Some(one)) if rng.chance(3) => {
+            let filter = FlowFilter::all().cookie(one.cookie, u64::MAX);
+            let port = u32::try_from(1 + rng.below(PORTS as usize)).unwrap();
+            FlowMod::delete(if rng.next_bit() { filter.out_port(port) } else { filter })
+        }
+        (3, Some(one)) => FlowMod::add(Flow { cookie: cookie(rng), ..draw_flow(rng, one.table, one.priority) }),
+        _ => {
+            let (table, priority) = (rng.slot(TABLES), 10 * u16::from(rng.slot(6)));
+            FlowMod::add(draw_flow(rng, table, priority).cookie(cookie(rng)))
+        }
+    }
 }
 
 pub(crate) fn draw_frame(rng: &mut Rng) -> (u32, Frame) {
