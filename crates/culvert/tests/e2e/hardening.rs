@@ -221,12 +221,12 @@ async fn a_long_list(server: &Server, profile: usize) -> Vec<u8> {
     whole
 }
 
-/// Asks for the list and takes next to nothing of it.
-async fn deaf(server: &Server) -> TcpStream {
+/// Asks and takes next to nothing of the answer.
+async fn deaf(server: &Server, request: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     let mut stream = socket.connect(server.address).await.unwrap();
-    stream.write_all(LIST.as_bytes()).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
     stream
 }
 
@@ -237,7 +237,7 @@ async fn who_does_not_read_keeps_nobody_from_the_database() {
     let whole = a_long_list(&server, 255).await;
     let mut waiting = Vec::new();
     for _ in 0..20 {
-        waiting.push(deaf(&server).await);
+        waiting.push(deaf(&server, LIST).await);
         server.answers().await;
     }
     assert_eq!(server.ask(LIST).await.len(), whole.len());
@@ -251,7 +251,7 @@ async fn who_does_not_read_costs_others_nothing() {
     let whole = a_long_list(&server, 15_500).await;
     let mut waiting = Vec::new();
     for _ in 0..100 {
-        waiting.push(deaf(&server).await);
+        waiting.push(deaf(&server, LIST).await);
         server.answers().await;
     }
     // once they are given up, whole lists are given again
@@ -262,6 +262,41 @@ async fn who_does_not_read_costs_others_nothing() {
     }
     server.stays_small();
     drop(waiting);
+}
+
+/// However late it is read: hyper takes an answer for done once it has encoded it.
+#[tokio::test]
+async fn an_answer_arrives_whole() {
+    let server = Server::start(&[]).await;
+    // more than the buffers of two sockets take
+    a_long_list(&server, 15_500).await;
+    for connection in ["close", "keep-alive"] {
+        let page = format!("GET /v2.0/ports?limit=400 HTTP/1.1\r\nHost: x\r\nConnection: {connection}\r\n\r\n");
+        let mut stream = deaf(&server, &page).await;
+        stream.readable().await.unwrap();
+        // meanwhile the server writes what it can
+        server.answers().await;
+        let mut answer = Vec::new();
+        let whole = loop {
+            if let Some(whole) = length(&answer) {
+                break whole;
+            }
+            assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0, "{connection}");
+        };
+        while answer.len() < whole {
+            let read = stream.read_buf(&mut answer).await.unwrap();
+            assert_ne!(read, 0, "{connection}: {} of {whole} bytes", answer.len());
+        }
+        assert!(whole > 4 << 20, "an answer of {whole} bytes");
+    }
+}
+
+/// Bytes of an answer, by its head, once that is there.
+fn length(answer: &[u8]) -> Option<usize> {
+    let head = answer.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
+    let text = String::from_utf8_lossy(answer.get(..head)?).to_lowercase();
+    let body: usize = text.lines().find_map(|line| line.strip_prefix("content-length: "))?.parse().ok()?;
+    Some(head + body)
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
@@ -57,11 +58,14 @@ pub(super) async fn exchange(
             Ok(answer)
         }) as Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>
     });
+    let most = head.len().max(AHEAD);
+    let stream = Patient::new(stream, head.into(), timeout);
+    let waits = stream.waits();
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(timeout)
-        .max_buf_size(head.len().max(AHEAD))
-        .serve_connection(TokioIo::new(Patient::new(stream, head.into(), timeout)), service);
+        .max_buf_size(most)
+        .serve_connection(TokioIo::new(stream), service);
     let (mut ending, mut stopped) = (false, false);
     let ended = loop {
         let answered = poll_fn(|context| {
@@ -72,7 +76,8 @@ pub(super) async fn exchange(
                 Pin::new(&mut connection).graceful_shutdown();
                 ended = connection.poll_without_shutdown(context);
             }
-            ended
+            // to hyper the last answer is over when it has encoded all of it, whether the peer has taken that or not
+            if matches!(ended, Poll::Ready(Ok(()))) && waits.load(Ordering::Relaxed) { Poll::Pending } else { ended }
         });
         tokio::select! {
             ended = answered => break ended,

@@ -2,6 +2,8 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -19,11 +21,18 @@ pub(super) struct Patient {
     patience: Duration,
     /// Runs while a write waits for the peer.
     stalled: Option<Pin<Box<Sleep>>>,
+    /// What was written last waits for the peer: there is more to write.
+    waits: Arc<AtomicBool>,
 }
 
 impl Patient {
     pub(super) fn new(stream: TcpStream, ahead: Bytes, patience: Duration) -> Patient {
-        Patient { stream, ahead, patience, stalled: None }
+        Patient { stream, ahead, patience, stalled: None, waits: Arc::default() }
+    }
+
+    /// Whether a write waits for the peer, for who no longer has the stream in hand.
+    pub(super) fn waits(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.waits)
     }
 
     /// The stream, and what of it has been read already.
@@ -33,6 +42,7 @@ impl Patient {
 
     /// The outcome of a write; a failure if it has waited too long.
     fn timed<T>(&mut self, written: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        self.waits.store(written.is_pending(), Ordering::Relaxed);
         if written.is_ready() {
             self.stalled = None;
             return written;
