@@ -73,7 +73,7 @@ impl State {
 
             // What was learned for a VLAN in use is the switch's own business, however early it was found.
             Row::Learned { vlan } if self.network_at(vlan).is_some() => Derived::Pending,
-            Row::Learned { .. } | Row::LearnedMac { .. } => Derived::Absent,
+            Row::Learned { .. } | Row::LearnedMac { .. } | Row::LearnedTo { .. } => Derived::Absent,
         }
     }
 

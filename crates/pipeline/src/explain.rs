@@ -36,12 +36,13 @@ impl State {
                 format!("what nothing else takes is dropped ({})", tables::table_name(table).unwrap_or("unknown table"))
             }
             Row::Learned { vlan } => format!("learned from frames of VLAN {vlan}; forgotten after 300 s"),
+            Row::LearnedTo { port } => format!("learned from frames of tunnel port {port}"),
             Row::LearnedMac { vlan, mac } => {
                 format!("learned: frames of VLAN {vlan} for {mac} go back the way its own came; forgotten after 300 s")
             }
         };
         match (row, self.derive(row)) {
-            (Row::Learned { .. } | Row::LearnedMac { .. }, _) | (_, Derived::Flow(_)) => text,
+            (Row::Learned { .. } | Row::LearnedMac { .. } | Row::LearnedTo { .. }, _) | (_, Derived::Flow(_)) => text,
             (_, Derived::Partial(_)) => format!("{text} (waits for the port of a tunnel)"),
             (_, Derived::Pending) => format!("{text} (waits for the tunnel's port)"),
             (_, Derived::Absent) => format!("{text} (no longer wanted)"),

@@ -115,7 +115,8 @@ impl Installed {
 
     /// Whether there may be something to remove. What the switch learned is not known one by one.
     pub(crate) fn may_hold(&self, row: &Row) -> bool {
-        matches!(row, Row::Learned { .. } | Row::LearnedMac { .. }) || self.rows.contains_key(row)
+        matches!(row, Row::Learned { .. } | Row::LearnedMac { .. } | Row::LearnedTo { .. })
+            || self.rows.contains_key(row)
     }
 }
 

@@ -68,6 +68,13 @@ pub fn plan(
         {
             plan.ops.push(Op::new(Row::LearnedMac { vlan, mac }, Change::Remove));
         }
+        // In a full mesh all unicast goes by what was learned: a port that is made anew has another number.
+        if let Row::Classify { port } = *row
+            && change == Change::Remove
+            && !state.modes().l2_population()
+        {
+            plan.ops.push(Op::new(Row::LearnedTo { port }, Change::Remove));
+        }
     }
     plan.ops.sort_unstable();
     plan
@@ -84,6 +91,10 @@ impl Op {
             (Change::Remove, Row::Learned { .. }) => {
                 let Flow { table, matching, .. } = self.row.rule();
                 let filter = FlowFilter::table(table).matching(matching);
+                Some(FlowMod::delete(filter.cookie(Cookie::plain(Kind::Learned).to_u64(), Cookie::KIND_MASK)))
+            }
+            (Change::Remove, Row::LearnedTo { port }) => {
+                let filter = FlowFilter::table(self.row.rule().table).out_port(port);
                 Some(FlowMod::delete(filter.cookie(Cookie::plain(Kind::Learned).to_u64(), Cookie::KIND_MASK)))
             }
             (Change::Remove, row) => Some(FlowMod::delete_strict(&row.rule())),

@@ -81,6 +81,8 @@ pub enum Row {
     Learned { vlan: LocalVlan },
     /// What the switch learned for one MAC. Never installed, only removed.
     LearnedMac { vlan: LocalVlan, mac: Mac },
+    /// What the switch learned that leads to this tunnel port. Never installed, only removed.
+    LearnedTo { port: PortNo },
 }
 
 /// What must be known to be complete before a row that nobody wants any more may go.
@@ -109,7 +111,7 @@ impl Row {
     pub fn scope(&self) -> Scope {
         match *self {
             Row::Admit { port } => Scope::Local(port),
-            Row::Classify { port } => Scope::Tunnel(port),
+            Row::Classify { port } | Row::LearnedTo { port } => Scope::Tunnel(port),
             Row::Key(segment) => Scope::Segment(segment),
             Row::Unicast { vlan, .. }
             | Row::Responder { vlan, .. }
@@ -152,6 +154,7 @@ impl Row {
 
             Row::Learned { vlan } => Flow::new(UNICAST, NORMAL, learned_vlan(vlan)),
             Row::LearnedMac { vlan, mac } => Flow::new(UNICAST, NORMAL, learned_vlan(vlan).eth_dst(mac.0)),
+            Row::LearnedTo { .. } => Flow::new(UNICAST, NORMAL, any),
         }
     }
 

@@ -32,7 +32,7 @@ pub enum Stage {
     /// Patch and tunnel ports, ARP to the responder.
     Unclassify,
     Unkey,
-    /// All that was learned for a VLAN.
+    /// All that was learned for a VLAN, or that leads to a tunnel port that is gone.
     Unlearn,
     Unanswer,
     /// A known MAC goes while its network still floods.
@@ -66,7 +66,7 @@ impl Stage {
             Row::Admit { .. } => Stage::Shut,
             Row::Classify { .. } | Row::LocalArp => Stage::Unclassify,
             Row::Key(_) => Stage::Unkey,
-            Row::Learned { .. } => Stage::Unlearn,
+            Row::Learned { .. } | Row::LearnedTo { .. } => Stage::Unlearn,
             Row::Responder { .. } | Row::LocalIp { .. } => Stage::Unanswer,
             Row::Unicast { .. } => Stage::Forget,
             Row::LearnedMac { .. } => Stage::ForgetLearned,
