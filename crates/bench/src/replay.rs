@@ -8,6 +8,8 @@ use openflow::{Hello, Message, Version};
 use tokio::net::UnixStream;
 
 use crate::recorder::Recorded;
+use crate::report::{Figure, Verdict};
+use crate::samples::Samples;
 use crate::site::flows;
 
 /// OpenFlow 1.4 section 7.1, `ofp_type`.
@@ -67,6 +69,59 @@ async fn timed(host: &Host, recorded: &Recorded) -> anyhow::Result<Duration> {
                 _ => {}
             }
             answers.drain(..length);
+        }
+    }
+}
+
+/// Flow-mods a second below which the machine is too busy, or too slow, to say anything.
+const LEAST_REPLAYED: f64 = 100_000.0;
+/// Rounds at most until one is beside replays that say something.
+const ROUNDS: usize = 3;
+
+/// What was measured in turns with replays of the same flow-mods.
+pub(crate) struct Beside {
+    times: Samples,
+    replays: Samples,
+    rounds: usize,
+}
+
+/// Measures in rounds, each of its own and giving both times, until the replays say something.
+pub(crate) async fn beside_replays(
+    recorded: &Recorded,
+    mut round: impl AsyncFnMut() -> anyhow::Result<(Samples, Samples)>,
+) -> anyhow::Result<Beside> {
+    let mut rounds = 0;
+    loop {
+        let (times, replays) = round().await?;
+        rounds += 1;
+        let beside = Beside { times, replays, rounds };
+        if beside.rate(recorded) >= LEAST_REPLAYED || rounds == ROUNDS {
+            return Ok(beside);
+        }
+    }
+}
+
+impl Beside {
+    /// Flow-mods a second that were replayed.
+    fn rate(&self, recorded: &Recorded) -> f64 {
+        recorded.count as f64 / self.replays.median().as_secs_f64()
+    }
+
+    /// `most`: times the replay that it may take.
+    pub(crate) fn figure(&self, what: &str, recorded: &Recorded, most: f64) -> Figure {
+        let rate = self.rate(recorded);
+        let ratio = self.times.median().as_secs_f64() / self.replays.median().as_secs_f64();
+        Figure {
+            what: format!("{what} (round {})", self.rounds),
+            value: self.times.spread(),
+            reference: format!(
+                "the same {} flow-mods replayed: {}, {rate:.0}/s",
+                recorded.count,
+                self.replays.spread()
+            ),
+            ratio: Some(ratio),
+            target: format!("≤ {most} × the replay"),
+            verdict: if rate >= LEAST_REPLAYED { Verdict::of(ratio <= most) } else { Verdict::Invalid },
         }
     }
 }

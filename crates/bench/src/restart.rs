@@ -9,11 +9,11 @@ use anyhow::bail;
 use lab::Daemon;
 
 use crate::plugged::plug;
-use crate::replay::replay;
-use crate::report::{Figure, Report, Verdict};
+use crate::replay::{beside_replays, replay};
+use crate::report::Report;
 use crate::samples::Samples;
 use crate::site::{DEADLINE, Site, start_agent, until_flows};
-use crate::snapshot::{LEAST_REPLAYED, ROUNDS, record};
+use crate::snapshot::record;
 use crate::stand_in::StandIn;
 use crate::world::{LOCAL_PORT, World};
 
@@ -30,9 +30,7 @@ pub(crate) async fn measure(site: &Site, runs: usize, report: &mut Report) -> an
     plug(&host, "tap0", "internal", LOCAL_PORT)?;
     server.confirmed().await?;
     let all = 2 * u64::from(WORLD.ports);
-    let rate = |replays: &Samples| recorded.count as f64 / replays.median().as_secs_f64();
-    let mut rounds = 0;
-    let (outages, replays) = loop {
+    let measured = beside_replays(&recorded, async || {
         let (mut outages, mut replays) = (Samples::default(), Samples::default());
         for _ in 0..runs {
             host.kill(Daemon::Vswitchd).await?;
@@ -46,25 +44,13 @@ pub(crate) async fn measure(site: &Site, runs: usize, report: &mut Report) -> an
             outages.add(forwards.elapsed());
             replays.add(replay(&host, &recorded).await?);
         }
-        rounds += 1;
-        if rate(&replays) >= LEAST_REPLAYED || rounds == ROUNDS {
-            break (outages, replays);
-        }
-    };
+        Ok((outages, replays))
+    })
+    .await?;
     agent.stop().await?;
-    let rate = rate(&replays);
-    let ratio = outages.median().as_secs_f64() / replays.median().as_secs_f64();
-    report.add(Figure {
-        what: format!(
-            "ovs-vswitchd restarted, {} remote ports: br-tun there → all flows back, {runs} runs (round {rounds})",
-            WORLD.ports
-        ),
-        value: outages.spread(),
-        reference: format!("the same {} flow-mods replayed: {}, {rate:.0}/s", recorded.count, replays.spread()),
-        ratio: Some(ratio),
-        target: format!("≤ {MOST_TO_REPLAY} × the replay"),
-        verdict: if rate >= LEAST_REPLAYED { Verdict::of(ratio <= MOST_TO_REPLAY) } else { Verdict::Invalid },
-    });
+    let what =
+        format!("ovs-vswitchd restarted, {} remote ports: br-tun there → all flows back, {runs} runs", WORLD.ports);
+    report.add(measured.figure(&what, &recorded, MOST_TO_REPLAY));
     Ok(())
 }
 

@@ -8,17 +8,13 @@ use lab::Host;
 
 use crate::plugged::plug;
 use crate::recorder::{Recorded, Recorder};
-use crate::replay::replay;
+use crate::replay::{beside_replays, replay};
 use crate::report::{Figure, Report, Verdict};
 use crate::samples::{Samples, ms};
 use crate::site::{Site, start_agent, until_flows};
 use crate::stand_in::StandIn;
 use crate::world::{LOCAL_PORT, World};
 
-/// Flow-mods a second below which the machine is too busy, or too slow, to say anything.
-pub(crate) const LEAST_REPLAYED: f64 = 100_000.0;
-/// Rounds at most until one is beside a replay that says something.
-pub(crate) const ROUNDS: usize = 3;
 const MOST_TO_REPLAY: f64 = 1.5;
 const MOST_TO_START: Duration = Duration::from_secs(1);
 /// The bridges' own flows, and what is a network's rather than a port's.
@@ -70,9 +66,7 @@ async fn snapshots(
 ) -> anyhow::Result<()> {
     let mut server = StandIn::start(host, world).await?;
     let agent = start_agent(host, &server, &[])?;
-    let rate = |replays: &Samples| recorded.count as f64 / replays.median().as_secs_f64();
-    let mut rounds = 0;
-    let (snapshots, replays) = loop {
+    let measured = beside_replays(recorded, async || {
         let (mut snapshots, mut replays) = (Samples::default(), Samples::default());
         for _ in 0..runs {
             until_flows(host, "br-tun", |count| (5..BASE_FLOWS).contains(&count)).await?;
@@ -86,28 +80,14 @@ async fn snapshots(
             until_flows(host, "br-tun", |count| count < BASE_FLOWS).await?;
             replays.add(replay(host, recorded).await?);
         }
-        rounds += 1;
-        if rate(&replays) >= LEAST_REPLAYED || rounds == ROUNDS {
-            break (snapshots, replays);
-        }
-    };
+        Ok((snapshots, replays))
+    })
+    .await?;
     agent.stop().await?;
     unplug(host).await?;
     clear(host).await?;
-    let rate = rate(&replays);
-    let ratio = snapshots.median().as_secs_f64() / replays.median().as_secs_f64();
-    let valid = rate >= LEAST_REPLAYED;
-    report.add(Figure {
-        what: format!(
-            "snapshot of {} ports on {} hosts → last barrier, {runs} runs (round {rounds})",
-            world.ports, world.peers
-        ),
-        value: snapshots.spread(),
-        reference: format!("the same {} flow-mods replayed: {}, {rate:.0}/s", recorded.count, replays.spread()),
-        ratio: Some(ratio),
-        target: format!("≤ {MOST_TO_REPLAY} × the replay"),
-        verdict: if valid { Verdict::of(ratio <= MOST_TO_REPLAY) } else { Verdict::Invalid },
-    });
+    let what = format!("snapshot of {} ports on {} hosts → last barrier, {runs} runs", world.ports, world.peers);
+    report.add(measured.figure(&what, recorded, MOST_TO_REPLAY));
     Ok(())
 }
 
