@@ -75,7 +75,7 @@ demo-down: ## Remove the demo's lab, whatever state it is in
 CULVERT ?= $${CARGO_TARGET_DIR:-target}/release/culvert
 
 .PHONY: soak
-soak: ## What runs longer, never needed for green: fuzzing, many cases of each property, the end-to-end tests again and again
+soak: ## What runs longer, never needed for green: fuzzing, many cases and seeds, mutants, the end-to-end tests again and again
 	scripts/install-deps soak
 	scripts/soak
 
@@ -89,6 +89,30 @@ sim: ## Seeded simulation of many hosts: SEEDS=500 STEPS=400
 .PHONY: sim-defects
 sim-defects: ## Deliberate mistakes in the simulation, and what finds each
 	cargo run --quiet --package sim -- --seeds $(SEEDS) --steps $(STEPS) defects
+
+# Built once from source, at a fixed version, as cargo-deny is.
+cargo_mutants_version := 27.1.0
+CRATES ?= pipeline directory sync
+SHARD ?= 0/1
+# Properties fail on their first case that does, not on the smallest. Mutants that survive are named, and are no failure: who
+# reads them knows whether they matter (docs/mutants.md).
+mutants_env = PROPTEST_CASES=64 PROPTEST_MAX_SHRINK_ITERS=0 PROPTEST_DISABLE_FAILURE_PERSISTENCE=1 INSTA_UPDATE=no
+
+.PHONY: mutants
+mutants: $(tools)/cargo-mutants-$(cargo_mutants_version) ## Small mistakes in the pure crates, each of which their tests must find: CRATES="pipeline directory sync" SHARD=0/1
+	@for crate in $(CRATES); do \
+	    env -u CARGO_TARGET_DIR -u CARGO_INCREMENTAL $(mutants_env) PATH="$(tools)/cargo-mutants-$(cargo_mutants_version)/bin:$$PATH" \
+	        cargo mutants --package $$crate --shard $(SHARD) --output $(mutants_out)/$$crate; \
+	    case $$? in 0 | 2 | 3) ;; *) exit 1 ;; esac; \
+	done
+
+mutants_out = $${CARGO_TARGET_DIR:-$(CURDIR)/target}/mutants
+
+$(tools)/cargo-mutants-$(cargo_mutants_version):
+	@echo "building cargo-mutants $(cargo_mutants_version), once"
+	CARGO_TARGET_DIR=$(tools)/target cargo install --quiet --locked cargo-mutants@$(cargo_mutants_version) --root $@.new
+	mv $@.new $@
+	rm -rf $(tools)/target
 
 .PHONY: bench
 bench: ## Speed and memory beside references of the same run (needs root, and a machine with nothing else to do)
