@@ -27,6 +27,10 @@ pub enum Error {
     },
     #[error("the server refuses this agent: {0}")]
     Refused(String),
+    #[error(
+        "the server does not speak culvert.sync.v1 ({0}): it is of another major version, or no Culvert server; upgrade the older of agent and server"
+    )]
+    OtherMajor(String),
     #[error("the stream to the server broke: {message}")]
     Broken {
         message: String,

@@ -90,6 +90,7 @@ impl Receiver {
 fn ended(status: Status) -> Error {
     match status.code() {
         Code::FailedPrecondition | Code::InvalidArgument => Error::Refused(status.message().to_owned()),
+        Code::Unimplemented => Error::OtherMajor(status.message().to_owned()),
         _ => Error::Broken { message: status.message().to_owned(), source: Box::new(status) },
     }
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests; the lint's own exception does not reach helpers")]
 
 mod facts;
+mod golden;
 mod history;
 mod hub;
 mod proxy;

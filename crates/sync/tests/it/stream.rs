@@ -188,3 +188,15 @@ async fn no_server_is_an_error_that_says_where_it_was_sought() {
     let error = agent.lock().error.take().unwrap().to_string();
     assert!(error.contains(&address.to_string()), "{error}");
 }
+
+/// A server of another major version has another service: it answers that it does not know ours.
+#[tokio::test]
+async fn an_agent_says_that_the_server_is_of_another_major_version() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let other = tonic::transport::Server::builder().add_routes(tonic::service::Routes::default());
+    tokio::spawn(other.serve_with_incoming(tonic::transport::server::TcpIncoming::from(listener)));
+    let error = sync::agent::connect(&address.to_string(), crate::facts::hello(0)).await.unwrap_err();
+    assert!(matches!(error, Error::OtherMajor(_)), "{error:?}");
+    assert!(error.to_string().contains("culvert.sync.v1"), "{error}");
+}
