@@ -7,5 +7,6 @@ mod follower;
 mod golden;
 mod proxy;
 mod resume;
+mod seeds;
 mod server;
 mod transactions;
