@@ -1,8 +1,12 @@
 use std::fmt;
 use std::fs;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::Context as _;
+
+/// Ticks a second in `/proc`: `USER_HZ`, which is the same on every machine that Linux runs on today.
+const TICKS: u64 = 100;
 
 /// What the figures were taken on, and when.
 #[derive(Debug)]
@@ -50,10 +54,33 @@ pub(crate) fn load() -> String {
 
 /// Resident memory of a process in bytes (`VmRSS`, proc(5)).
 pub(crate) fn resident(pid: i32) -> anyhow::Result<u64> {
+    in_status(pid, "VmRSS:")
+}
+
+fn in_status(pid: i32, name: &str) -> anyhow::Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).context("the process has ended")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    Ok(kib.context("no VmRSS in the process's status")? << 10)
+    Ok(kib.with_context(|| format!("no {name} in the process's status"))? << 10)
+}
+
+/// The most memory that a process had since [`forget_peak`], in bytes (`VmHWM`, proc(5)).
+pub(crate) fn peak(pid: i32) -> anyhow::Result<u64> {
+    in_status(pid, "VmHWM:")
+}
+
+/// What the process has now becomes the most that it had.
+pub(crate) fn forget_peak(pid: i32) -> anyhow::Result<()> {
+    fs::write(format!("/proc/{pid}/clear_refs"), "5").context("the process has ended")
+}
+
+/// Processor time that a process has taken, all threads together (`utime` and `stime`, proc(5)).
+pub(crate) fn processor_time(pid: i32) -> anyhow::Result<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).context("the process has ended")?;
+    // The name is in brackets and may have anything in it; the times are the 12th and 13th fields behind it.
+    let fields = stat.rsplit_once(')').map(|(_, fields)| fields).unwrap_or_default();
+    let ticks: u64 = fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    Ok(Duration::from_millis(ticks * 1000 / TICKS))
 }
 
 fn output(program: &str, args: &[&str]) -> anyhow::Result<String> {

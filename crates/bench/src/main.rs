@@ -5,6 +5,7 @@
 
 #![allow(clippy::cast_precision_loss, reason = "figures are for people: three digits of them")]
 
+mod compare;
 mod growth;
 mod lists;
 mod machine;
@@ -72,6 +73,8 @@ enum What {
     Plug,
     /// The agent's memory
     Memory,
+    /// The agent's comparison of 100,000 flows with what they should be
+    Compare,
     /// The server's memory, ports created one at a time and in bulks, lists of many
     Rest,
     /// What a thousand agents cost the server, and how long news takes to reach them
@@ -106,6 +109,9 @@ async fn main() -> anyhow::Result<ExitCode> {
     }
     if wants(What::Memory) {
         memory::measure(&site, &mut report).await?;
+    }
+    if wants(What::Compare) {
+        compare::measure(&site, args.runs, &mut report).await?;
     }
     if wants(What::Plug) {
         plug::measure(&site, args.plugs, &mut report).await?;

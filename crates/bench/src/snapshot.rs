@@ -1,6 +1,5 @@
 //! From the snapshot of a network to its flows in Open vSwitch, beside what Open vSwitch itself needs for these flows.
 
-use std::os::unix::fs::symlink;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
@@ -37,11 +36,7 @@ pub(crate) async fn measure(site: &Site, runs: usize, report: &mut Report) -> an
 /// What an agent sends for this world, from an agent that is not timed.
 pub(crate) async fn record(site: &Site, host: &Host, world: World) -> anyhow::Result<Recorded> {
     let directory = tempfile::tempdir_in(&site.directory)?;
-    let via = |bridge: &str| (directory.path().join(bridge), host.rundir().join(bridge));
-    let (path, target) = via("br-int.mgmt");
-    symlink(target, path)?;
-    let (path, target) = via("br-tun.mgmt");
-    let recorder = Recorder::start(path, target)?;
+    let recorder = Recorder::between(host, directory.path())?;
     let mut server = StandIn::start(host, world).await?;
     let agent = start_agent(host, &server, &[format!("--ovs-rundir={}", directory.path().display())])?;
     until_flows(host, "br-tun", |count| count > 5).await?;
