@@ -1,22 +1,26 @@
 //! What the agent would do with what a host's Open vSwitch has, before it does it. Pure.
 //!
-//! The same eyes as the agent's (`Facts`, [`Ownership`]), so that what is said here is what happens.
+//! The same eyes as the agent's (`Facts`, [`pipeline::Ownership`]), so that what is said here is what happens.
 
-use std::collections::BTreeMap;
+mod bridges;
+mod flows;
+mod ports;
+mod tunnels;
 
-use model::{DEAD_VLAN, TunnelType};
-use openflow::Flow;
+use model::TunnelType;
 use ovsdb::Replica;
-use pipeline::{Bridge, Cookie, Ownership};
 use serde::Serialize;
 
-use crate::state::facts::{Facts, PATCH_INT, PATCH_TUN, Plugged};
+pub use self::flows::Flows;
+use crate::DatapathType;
+use crate::state::facts::Facts;
 
 /// What is there, and what would become of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Survey {
     pub ovs_version: Option<String>,
     pub bridges: Vec<FoundBridge>,
+    pub networks: Vec<FoundNetwork>,
     pub ports: Vec<FoundPort>,
     pub tunnels: Vec<FoundTunnel>,
     pub flows: Vec<FoundFlows>,
@@ -42,8 +46,28 @@ pub struct FoundBridge {
     pub fail_mode: Option<String>,
     /// Targets, as in `tcp:127.0.0.1:6633`.
     pub controllers: Vec<String>,
+    /// A controller is connected: an agent runs that takes the bridge for its own.
+    pub controlled: bool,
     /// Altering it makes Open vSwitch drop all its flows: what is forwarded by them stops until the agent's are in.
     pub flushed: bool,
+    pub verdict: Verdict,
+    pub reason: String,
+}
+
+/// A network that a local VLAN was given to, as the ports say that have it for a tag.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FoundNetwork {
+    /// As the one who wrote it did: an id.
+    pub network: String,
+    /// `gre`, `vxlan`, or one that Culvert does not have: `vlan`, `flat`, `geneve`.
+    #[serde(rename = "type")]
+    pub network_type: String,
+    /// The tunnel key, or the VLAN of the physical network.
+    pub segmentation_id: Option<String>,
+    pub physical_network: Option<String>,
+    pub local_vlan: u16,
+    /// How many ports have it.
+    pub ports: usize,
     pub verdict: Verdict,
     pub reason: String,
 }
@@ -84,188 +108,26 @@ pub struct FoundFlows {
     pub reason: String,
 }
 
-/// How the two bridges are called.
+/// What of the agent's settings decides what it does with what it finds.
 #[derive(Debug, Clone)]
-pub struct Names {
-    pub integration: String,
-    pub tunnel: String,
+pub struct Intent {
+    pub integration_bridge: String,
+    pub tunnel_bridge: String,
+    pub datapath_type: DatapathType,
 }
-
-/// Counts flows as they come: a host may have hundreds of thousands.
-#[derive(Debug, Default)]
-pub struct Flows(BTreeMap<(Bridge, Option<u64>, Verdict, &'static str), usize>);
 
 impl Survey {
-    pub fn of(replica: &Replica, names: &Names, flows: &Flows) -> Survey {
-        let facts = Facts::survey(replica, &names.integration, &names.tunnel);
-        let mut bridges: Vec<_> =
-            replica.bridges().values().map(|bridge| found_bridge(replica, bridge, names)).collect();
-        bridges.sort_by(|one, other| one.name.cmp(&other.name));
-        let plugged = facts.plugged.iter().map(|(id, plugged)| found_port(replica, names, plugged, Some(id)));
-        let doubles = facts.doubles.iter().map(|double| found_port(replica, names, double, None));
-        let mut ports: Vec<_> = plugged.chain(doubles).chain(others(replica, names, &facts)).collect();
-        ports.sort_by(|one, other| (&one.bridge, &one.name).cmp(&(&other.bridge, &other.name)));
-        let tunnels = facts.tunnels.iter().map(|(tunnel, fact)| {
-            let (verdict, reason) = match &fact.error {
-                None => (Verdict::Adopt, "removed later if no network here needs it".to_owned()),
-                Some(error) => (Verdict::Change, format!("Open vSwitch could not make it: {error}")),
-            };
-            FoundTunnel {
-                name: fact.name.clone(),
-                tunnel_type: tunnel.tunnel_type,
-                local_ip: fact.options.get("local_ip").cloned(),
-                remote_ip: tunnel.remote.to_string(),
-                verdict,
-                reason,
-            }
-        });
+    pub fn of(replica: &Replica, intent: &Intent, flows: &Flows) -> Survey {
+        let facts = Facts::survey(replica, &intent.integration_bridge, &intent.tunnel_bridge);
+        let bridges = bridges::found(replica, intent);
         let flushed = |name: &String| bridges.iter().any(|bridge| bridge.name == *name && bridge.flushed);
-        let flows = flows.found(names, flushed);
         Survey {
             ovs_version: replica.root().and_then(|(_, root)| root.ovs_version.clone()),
+            networks: ports::networks(&facts),
+            ports: ports::found(replica, intent, &facts),
+            tunnels: tunnels::found(&facts),
+            flows: flows.found(intent, flushed),
             bridges,
-            ports,
-            tunnels: tunnels.collect(),
-            flows,
         }
-    }
-}
-
-fn found_bridge(replica: &Replica, bridge: &ovsdb::Bridge, names: &Names) -> FoundBridge {
-    let controllers = bridge.controller.iter().filter_map(|uuid| replica.controllers().get(uuid));
-    let controllers: Vec<String> = controllers.map(|controller| controller.target.clone()).collect();
-    let ours = [&names.integration, &names.tunnel].contains(&&bridge.name);
-    let mut changes = Vec::new();
-    if bridge.fail_mode.as_deref() != Some("secure") {
-        changes.push("fail mode becomes secure");
-    }
-    if !controllers.is_empty() {
-        changes.push("its controllers are taken off");
-    }
-    // Both make ovs-vswitchd flush the bridge's tables (connmgr.c of OVS; seen on 3.1). More protocols do not.
-    let flushed = ours && !changes.is_empty();
-    if flushed {
-        changes.push("with that Open vSwitch drops all its flows");
-    }
-    if !bridge.protocols.is_empty()
-        && !["OpenFlow13", "OpenFlow14"].iter().all(|version| bridge.protocols.contains(*version))
-    {
-        changes.push("OpenFlow 1.3 and 1.4 are added");
-    }
-    let (verdict, reason) = match (ours, changes.is_empty()) {
-        (false, _) => (Verdict::Leave, "not a bridge of Culvert's".to_owned()),
-        (true, true) => (Verdict::Adopt, String::new()),
-        (true, false) => (Verdict::Change, changes.join("; ")),
-    };
-    FoundBridge {
-        name: bridge.name.clone(),
-        datapath_type: if bridge.datapath_type.is_empty() { "system".to_owned() } else { bridge.datapath_type.clone() },
-        fail_mode: bridge.fail_mode.clone(),
-        controllers,
-        flushed,
-        verdict,
-        reason,
-    }
-}
-
-/// A port with an interface id; `id` is none if another port carries it too and is the newer one.
-fn found_port(replica: &Replica, names: &Names, plugged: &Plugged, id: Option<&String>) -> FoundPort {
-    let dead = "hears nothing until its port is bound to this host".to_owned();
-    let (verdict, reason) = match (id, plugged.adopted(), plugged.tag()) {
-        (None, ..) => (Verdict::Change, "another port carries its interface id too: isolated with tag 4095".to_owned()),
-        (_, Some((network, segment, vlan)), _) => {
-            (Verdict::Adopt, format!("keeps local VLAN {vlan} of {segment} network {network}"))
-        }
-        (_, None, Some(DEAD_VLAN)) => (Verdict::Adopt, dead),
-        (_, None, Some(_)) => {
-            (Verdict::Change, "nothing says whose its tag is: isolated with tag 4095 until it is wired".to_owned())
-        }
-        (_, None, None) => {
-            (Verdict::Change, "a trunk of all networks: isolated with tag 4095 until it is wired".to_owned())
-        }
-    };
-    let external =
-        |key| replica.interfaces_of(plugged.port).find_map(|(_, interface)| interface.external_ids.get(key).cloned());
-    FoundPort {
-        bridge: names.integration.clone(),
-        name: plugged.name.clone(),
-        iface_id: external("iface-id"),
-        mac: external("attached-mac"),
-        tag: plugged.row.tag,
-        verdict,
-        reason,
-    }
-}
-
-/// Ports of the two bridges that carry no interface id and are no tunnels.
-fn others<'a>(replica: &'a Replica, names: &'a Names, facts: &'a Facts) -> impl Iterator<Item = FoundPort> + 'a {
-    let bridges = [(&names.integration, facts.bridges.integration), (&names.tunnel, facts.bridges.tunnel)];
-    let ports = bridges.into_iter().flat_map(|(name, uuid)| {
-        let ports = uuid.into_iter().flat_map(|uuid| replica.ports_of(uuid));
-        ports.filter(move |(_, row)| row.name != *name).map(move |(port, row)| (name, port, row))
-    });
-    let known = |port| {
-        facts.plugged.values().chain(&facts.doubles).any(|plugged| plugged.port == port)
-            || facts.tunnels.values().any(|tunnel| tunnel.port == port)
-    };
-    ports.filter(move |(_, port, _)| !known(*port)).map(|(bridge, _, row)| {
-        let (verdict, reason) = match row.name.as_str() {
-            PATCH_TUN | PATCH_INT => (Verdict::Adopt, "joins the two bridges"),
-            _ if *bridge == names.tunnel => {
-                (Verdict::Leave, "no GRE or VXLAN tunnel to one endpoint: nothing from it is let in")
-            }
-            _ => (Verdict::Leave, "carries no interface id: somebody else's, and let through"),
-        };
-        FoundPort {
-            bridge: bridge.clone(),
-            name: row.name.clone(),
-            iface_id: None,
-            mac: None,
-            tag: row.tag,
-            verdict,
-            reason: reason.to_owned(),
-        }
-    })
-}
-
-impl Flows {
-    pub fn add(&mut self, bridge: Bridge, flow: &Flow) {
-        let ours = Cookie::parse(flow.cookie).is_some();
-        let (verdict, reason) = match Ownership::of(bridge, flow) {
-            Ownership::Row(_) if ours => (Verdict::Adopt, "compared; only what differs is sent"),
-            Ownership::Row(_) => (
-                Verdict::Change,
-                "of a form that Culvert uses: stays in effect, is given Culvert's cookie, and goes later if nothing needs it",
-            ),
-            Ownership::Stray => {
-                (Verdict::Remove, "of a form that Culvert does not use: goes when the host knows all that it must")
-            }
-            Ownership::Learned(_) => (Verdict::Leave, "learned by the switch: expires by itself"),
-            Ownership::Foreign => (Verdict::Leave, "somebody else's"),
-        };
-        let cookie = (!ours).then_some(flow.cookie);
-        *self.0.entry((bridge, cookie, verdict, reason)).or_default() += 1;
-    }
-
-    fn found(&self, names: &Names, flushed: impl Fn(&String) -> bool) -> Vec<FoundFlows> {
-        let found = self.0.iter().map(|((bridge, cookie, verdict, reason), count)| {
-            let bridge = match bridge {
-                Bridge::Integration => &names.integration,
-                Bridge::Tunnel => &names.tunnel,
-            };
-            let (verdict, reason) = if flushed(bridge) {
-                (Verdict::Remove, "dropped by Open vSwitch when the bridge is altered")
-            } else {
-                (*verdict, *reason)
-            };
-            FoundFlows {
-                bridge: bridge.clone(),
-                cookie: cookie.map_or_else(|| "culvert".to_owned(), |cookie| format!("{cookie:#x}")),
-                count: *count,
-                verdict,
-                reason: reason.to_owned(),
-            }
-        });
-        found.collect()
     }
 }

@@ -6,3 +6,4 @@
 mod behaviour;
 mod ovs;
 mod proxy;
+mod survey;

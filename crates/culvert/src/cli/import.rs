@@ -2,7 +2,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use agent::survey::{Flows, Names, Survey, Verdict};
+use agent::DatapathType;
+use agent::survey::{Flows, Intent, Survey, Verdict};
 use anyhow::Context as _;
 use openflow::FlowFilter;
 use openflow::connection::{Connection, Target};
@@ -25,6 +26,7 @@ pub(crate) enum Verb {
 Examples:
   culvert import ovs
   culvert import ovs -o json | jq '.ports[] | select(.verdict == \"change\")'
+  culvert import ovs --datapath-type netdev
   culvert import ovs --ovsdb tcp:192.0.2.11:6640
 
 Verdicts: adopt, taken over as it is; change, taken over and altered at once; remove, removed, and the
@@ -46,6 +48,9 @@ pub(crate) struct Ovs {
     /// The bridge that tunnels end on
     #[arg(long, value_name = "NAME", default_value = "br-tun")]
     tunnel_bridge: String,
+    /// What the agent will be told of who forwards: the kernel (system) or Open vSwitch itself (netdev)
+    #[arg(long, value_name = "system|netdev", default_value = "system", value_parser = datapath_type)]
+    datapath_type: DatapathType,
     #[command(flatten)]
     output: Output,
 }
@@ -57,18 +62,29 @@ fn endpoint(text: &str) -> Result<Endpoint, ovsdb::Error> {
     if text.starts_with('/') { Ok(Endpoint::Unix(text.into())) } else { text.parse() }
 }
 
+fn datapath_type(text: &str) -> Result<DatapathType, &'static str> {
+    let types = [DatapathType::System, DatapathType::Netdev];
+    types.into_iter().find(|known| known.as_str() == text).ok_or("neither system nor netdev")
+}
+
 impl Verb {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         let Verb::Ovs(args) = self;
         let replica = args.database().await?;
-        let names = Names { integration: args.integration_bridge.clone(), tunnel: args.tunnel_bridge.clone() };
+        let intent = Intent {
+            integration_bridge: args.integration_bridge.clone(),
+            tunnel_bridge: args.tunnel_bridge.clone(),
+            datapath_type: args.datapath_type,
+        };
         let mut flows = Flows::default();
-        for (bridge, name) in [(Bridge::Integration, &names.integration), (Bridge::Tunnel, &names.tunnel)] {
+        for (bridge, name) in
+            [(Bridge::Integration, &intent.integration_bridge), (Bridge::Tunnel, &intent.tunnel_bridge)]
+        {
             if replica.bridge_by_name(name).is_some() {
                 args.flows(bridge, name, &mut flows).await?;
             }
         }
-        let survey = Survey::of(&replica, &names, &flows);
+        let survey = Survey::of(&replica, &intent, &flows);
         args.output.print(&serde_json::to_value(&survey)?, |screen| tables(&survey, screen))?;
         Ok(ExitCode::SUCCESS)
     }
@@ -121,6 +137,21 @@ fn tables(survey: &Survey, screen: &Screen) -> String {
         let (verdict, reason) = (word(bridge.verdict), or_dash(Some(&bridge.reason)));
         [bridge.name.clone(), verdict, bridge.datapath_type.clone(), fail_mode, controllers, reason]
     });
+    let networks = survey.networks.iter().map(|found| {
+        let key = or_dash(found.segmentation_id.as_deref());
+        let (vlan, ports) = (found.local_vlan.to_string(), found.ports.to_string());
+        let physical = or_dash(found.physical_network.as_deref());
+        [
+            found.network.clone(),
+            word(found.verdict),
+            found.network_type.clone(),
+            key,
+            physical,
+            vlan,
+            ports,
+            found.reason.clone(),
+        ]
+    });
     let ports = survey.ports.iter().map(|port| {
         let tag = port.tag.map_or_else(|| "-".to_owned(), |tag| tag.to_string());
         let id = or_dash(port.iface_id.as_deref());
@@ -135,11 +166,13 @@ fn tables(survey: &Survey, screen: &Screen) -> String {
     });
     let tables = [
         Table::new(["BRIDGE", "VERDICT", "DATAPATH", "FAIL MODE", "CONTROLLERS", "REASON"], bridges),
+        Table::new(["NETWORK", "VERDICT", "TYPE", "KEY", "PHYSICAL", "LOCAL VLAN", "PORTS", "REASON"], networks),
         Table::new(["BRIDGE", "PORT", "VERDICT", "TAG", "INTERFACE ID", "REASON"], ports),
         Table::new(["TUNNEL", "VERDICT", "TYPE", "FROM", "TO", "REASON"], tunnels),
         Table::new(["BRIDGE", "VERDICT", "FLOWS", "COOKIE", "REASON"], flows),
     ];
-    let title = format!("Open vSwitch {}: nothing was changed", or_dash(survey.ovs_version.as_deref()));
+    let version = survey.ovs_version.as_deref().unwrap_or("of unknown version");
+    let title = format!("Open vSwitch {version}: nothing was changed");
     let shown = tables.iter().filter(|table| !table.is_empty()).map(|table| table.render(screen));
     std::iter::once(title).chain(shown).collect::<Vec<_>>().join("\n\n")
 }

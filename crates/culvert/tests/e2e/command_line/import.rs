@@ -22,12 +22,20 @@ async fn import_says_what_the_agent_then_does() {
             other_config:segmentation_id=6 other_config:tag=7 \
          -- add-port br-int trunk -- set Interface trunk type=internal external_ids:iface-id=00000000-0000-0000-0000-000000000002 \
          -- add-port br-int dead tag=4095 -- set Interface dead type=internal external_ids:iface-id=00000000-0000-0000-0000-000000000003 \
+         -- add-port br-int vlan tag=8 -- set Interface vlan type=internal external_ids:iface-id=00000000-0000-0000-0000-000000000004 \
+         -- set Port vlan other_config:net_uuid=00000000-0000-0000-0000-0000000000bb other_config:network_type=vlan \
+            other_config:physical_network=physnet1 other_config:segmentation_id=123 other_config:tag=8 \
+         -- add-port br-int int-br-other -- set Interface int-br-other type=patch options:peer=phy-br-other \
+         -- add-port br-other phy-br-other -- set Interface phy-br-other type=patch options:peer=int-br-other \
          -- add-port br-int guest -- set Interface guest type=internal \
          -- add-port br-tun gre-0a000127 -- set Interface gre-0a000127 type=gre options:remote_ip=10.0.1.39 options:local_ip=10.0.1.31"
             .split_whitespace(),
     )
     .await
     .unwrap();
+    // It has no device, so ovs-vsctl complains.
+    let lost = "add-port br-int lost -- set Interface lost external_ids:iface-id=00000000-0000-0000-0000-000000000005";
+    let _ = host.vsctl(lost.split_whitespace()).await;
     for (bridge, flow) in [
         ("br-tun", "cookie=0x665923fd0df86039,table=0,priority=0,actions=drop"),
         ("br-tun", "cookie=0x665923fd0df86039,table=6,priority=0,actions=drop"),
@@ -50,12 +58,19 @@ async fn import_says_what_the_agent_then_does() {
     let ports = [
         ("dead", "adopt"),
         ("guest", "leave"),
+        ("int-br-other", "leave"),
+        ("lost", "change"),
         ("marked", "adopt"),
         ("patch-tun", "adopt"),
         ("trunk", "change"),
+        ("vlan", "change"),
         ("patch-int", "adopt"),
     ];
     assert_eq!(verdicts("ports", "name"), expect(&ports));
+    let networks: Vec<_> = before["networks"].as_array().unwrap().iter().map(|found| &found["verdict"]).collect();
+    assert_eq!(networks, ["adopt", "remove"]);
+    let beyond = before["ports"].as_array().unwrap().iter().find(|port| port["name"] == "int-br-other").unwrap();
+    assert!(beyond["reason"].as_str().unwrap().starts_with("patched to br-other: "), "{beyond}");
     assert_eq!(before["tunnels"][0]["remote_ip"], "10.0.1.39");
     let flow = |before: &Value, bridge: &str, cookie: &str, verdict: &str| {
         let of = |flows: &&Value| flows["bridge"] == bridge && flows["cookie"] == cookie && flows["verdict"] == verdict;
@@ -88,7 +103,9 @@ async fn import_says_what_the_agent_then_does() {
     };
     assert_eq!(found("bridges", "br-int")["verdict"], "adopt");
     assert_eq!(found("bridges", "br-int")["controllers"], json!([]));
-    assert_eq!(found("ports", "trunk")["tag"], 4095, "what it was said to become");
+    for isolated in ["trunk", "vlan", "lost"] {
+        assert_eq!(found("ports", isolated)["tag"], 4095, "what {isolated} was said to become");
+    }
     assert_eq!([&found("ports", "guest")["tag"], &found("ports", "dead")["tag"]], [&Value::Null, &json!(4095)]);
     assert_eq!(found("tunnels", "gre-0a000127")["verdict"], "adopt");
     let flows = after["flows"].as_array().unwrap();
@@ -98,7 +115,9 @@ async fn import_says_what_the_agent_then_does() {
 
     let host = overlay.at("compute2");
     let nothing = import(&host).await;
-    let all = ["bridges", "ports", "tunnels", "flows"].map(|list| nothing[list].as_array().unwrap().clone()).concat();
+    let all = ["bridges", "networks", "ports", "tunnels", "flows"]
+        .map(|list| nothing[list].as_array().unwrap().clone())
+        .concat();
     assert!(all.len() > 6 && all.iter().all(|found| ["adopt", "leave"].contains(&found["verdict"].as_str().unwrap())));
     let table = host.exec(env!("CARGO_BIN_EXE_culvert"), arguments(&host, "table")).await.unwrap();
     assert!(
@@ -115,5 +134,6 @@ async fn import(host: &Host) -> Value {
 fn arguments(host: &Host, output: &str) -> Vec<String> {
     let (database, rundir) = (host.ovsdb_socket(), host.rundir().display().to_string());
     let database = format!("unix:{}", database.display());
-    ["import", "ovs", "--ovsdb", &database, "--ovs-rundir", &rundir, "-o", output].map(ToOwned::to_owned).into()
+    let command = ["import", "ovs", "--ovsdb", &database, "--ovs-rundir", &rundir];
+    command.into_iter().chain(["--datapath-type", "netdev", "-o", output]).map(ToOwned::to_owned).collect()
 }
