@@ -3,8 +3,9 @@
 
 use std::mem;
 
-use sqlx::QueryBuilder;
+use futures::TryStreamExt as _;
 use sqlx::query_builder::Separated;
+use sqlx::{Either, Executor as _, QueryBuilder};
 
 use crate::Result;
 use crate::db::{Connection, Engine, Row, TOGETHER};
@@ -15,7 +16,7 @@ const SIZES: [usize; 3] = [64, 8, 1];
 /// The values of a row, one `push_bind` for each.
 pub(crate) type Values<'q> = Separated<'q, Engine, &'static str>;
 
-/// Writes that need nothing of each other's results. They run in their order.
+/// Statements that need nothing of each other's results. They run in their order.
 pub(crate) struct Batch {
     /// Short statements that make one trip.
     together: usize,
@@ -56,22 +57,28 @@ impl Batch {
         }
     }
 
-    /// Runs what there is and leaves nothing; how many rows were written.
-    pub(crate) async fn run(&mut self, db: &mut Connection) -> Result<u64> {
-        self.close();
-        self.room = 0;
-        let mut written = 0;
-        for mut trip in mem::take(&mut self.full) {
-            written += trip.build().execute(&mut *db).await?.rows_affected();
-        }
-        Ok(written)
+    /// Runs what there is and leaves nothing.
+    pub(crate) async fn run(&mut self, db: &mut Connection) -> Result<()> {
+        self.fetch(db).await.map(drop)
     }
 
-    /// Runs all of it; the first row that the statements of the last trip return.
-    pub(crate) async fn fetch_one(mut self, db: &mut Connection) -> Result<Row> {
-        let mut last = mem::take(&mut self.trip);
-        self.run(db).await?;
-        Ok(last.build().fetch_one(db).await?)
+    /// As [`Batch::run`]; the rows that each statement returns.
+    pub(crate) async fn fetch(&mut self, db: &mut Connection) -> Result<Vec<Vec<Row>>> {
+        self.close();
+        self.room = 0;
+        let mut answers = Vec::new();
+        for mut trip in mem::take(&mut self.full) {
+            let mut rows = Vec::new();
+            // to its end: what is not asked for is not run
+            let mut answer = db.fetch_many(trip.build());
+            while let Some(next) = answer.try_next().await? {
+                match next {
+                    Either::Right(row) => rows.push(row),
+                    Either::Left(_) => answers.push(mem::take(&mut rows)),
+                }
+            }
+        }
+        Ok(answers)
     }
 
     /// A statement, on its way with those before it if there is room for so many together.
@@ -124,7 +131,8 @@ mod tests {
             batch.statement().push("DELETE FROM t WHERE a = ").push_bind(8);
             assert_eq!(batch.full.len() > trips + 1, together == 1);
             batch.statement().push("SELECT count(*), group_concat(b) FROM t");
-            let row = batch.fetch_one(&mut db).await.unwrap();
+            let answers = batch.fetch(&mut db).await.unwrap();
+            let row = &answers.last().unwrap()[0];
             written.push((row.get::<i64, _>(0), row.get::<String, _>(1)));
         }
         assert_eq!(written[0], written[1]);

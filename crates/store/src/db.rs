@@ -8,7 +8,7 @@ use std::time::Duration;
 use model::{Mac, TunnelKey};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection as _, Row as _, SqlSafeStr, Sqlite, SqliteConnection, SqlitePool, sqlite::SqliteRow};
+use sqlx::{Row as _, SqlSafeStr, Sqlite, SqliteConnection, SqlitePool, sqlite::SqliteRow};
 use uuid::Uuid;
 
 use crate::types::Attributes;
@@ -18,11 +18,12 @@ pub(crate) type Engine = Sqlite;
 pub(crate) type Pool = SqlitePool;
 pub(crate) type Connection = SqliteConnection;
 pub(crate) type Row = SqliteRow;
-pub(crate) type Transaction<'c> = sqlx::Transaction<'c, Engine>;
 pub(crate) type Held = sqlx::pool::PoolConnection<Engine>;
 
 /// How a writing transaction begins: SQLite would otherwise begin as a reader and fail when it turns writer.
 pub(crate) const BEGIN: &str = "BEGIN IMMEDIATE";
+pub(crate) const COMMIT: &str = "COMMIT";
+pub(crate) const ROLLBACK: &str = "ROLLBACK";
 
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "initial", include_str!("../migrations/sqlite/0001_initial.sql")),
@@ -43,8 +44,9 @@ const ATTRIBUTES_MAX: usize = 16 << 10;
 
 /// Short statements that one text may hold, with semicolons between them: they make one trip to the engine's thread. Only
 /// SQLite takes more than one with values bound to them, and sqlx would rather not (its issue 3108); where an engine or a
-/// version does not, this is 1, and the same writes make more trips. More would be more texts than the engine remembers.
-pub(crate) const TOGETHER: usize = 8;
+/// version does not, this is 1, and the same statements make more trips. As many as making a port takes; more would be more
+/// texts than the engine remembers.
+pub(crate) const TOGETHER: usize = 12;
 
 pub(crate) struct Pools {
     /// One connection: there is one writer.
@@ -65,6 +67,7 @@ pub(crate) async fn connect(path: &Path) -> Result<Pools> {
         .pragma("wal_autocheckpoint", "4000")
         // rows that wait to be taken: who is woken for each one costs more than the rows
         .row_buffer_size(256)
+        .statement_cache_capacity(200)
         .busy_timeout(PATIENCE);
     // not tested before use: a file does not hang up, and the test is one more trip to the connection's thread
     let pool = || SqlitePoolOptions::new().test_before_acquire(false);
@@ -96,14 +99,6 @@ pub(crate) fn is_unavailable(error: &sqlx::Error) -> bool {
 
 /// SQLITE_PERM, SQLITE_BUSY, SQLITE_LOCKED, SQLITE_READONLY, SQLITE_IOERR, SQLITE_FULL, SQLITE_CANTOPEN.
 const UNAVAILABLE: [u32; 7] = [3, 5, 6, 8, 10, 13, 14];
-
-/// Whether sqlx takes the connection to be in a transaction for ever. When the disk fails, SQLite ends a transaction by
-/// itself (<https://www.sqlite.org/lang_transaction.html>, section 3); the rollback that follows is then an error, and sqlx counts no
-/// transaction less.
-pub(crate) async fn is_stuck(connection: &mut Connection) -> bool {
-    // a rollback may be under way; what has come after it says how it has ended
-    connection.is_in_transaction() && (connection.ping().await.is_err() || connection.is_in_transaction())
-}
 
 /// What the engine itself can say of the health of a database.
 pub(crate) async fn check_integrity(db: &mut Connection) -> Result<()> {

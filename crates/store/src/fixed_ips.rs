@@ -9,7 +9,8 @@ use crate::db::ip_bytes;
 use crate::places::{Place, Places, Site};
 use crate::types::{FixedIp, FixedIpChoice, Port};
 use crate::write::Write;
-use crate::{Error, Result, ipam};
+use crate::ipam::{self, Next};
+use crate::{Error, Result};
 
 /// A port that gets addresses.
 #[derive(Debug, Clone, Copy)]
@@ -37,11 +38,11 @@ enum Slot {
 
 /// Gives new ports their addresses: those chosen, or any; and in any case that of each subnet in which ports form their
 /// own. Exact choices come first, so that no port is given what another one asks for.
-pub(crate) async fn assign(write: &mut Write<'_>, batch: &mut Batch, wishes: &[Wish<'_>]) -> Result<Vec<Vec<FixedIp>>> {
+pub(crate) async fn assign(write: &mut Write<'_>, mut next: Next, wishes: &[Wish<'_>]) -> Result<Vec<Vec<FixedIp>>> {
     let mut slots = Vec::with_capacity(wishes.len());
     let mut demand = BTreeMap::<(NetworkId, Vec<SubnetId>), usize>::new();
     for wish in wishes {
-        let of_port = slots_of(write, wish).await?;
+        let of_port = slots_of(write, &mut next, wish).await?;
         for slot in &of_port {
             if let Slot::Wants(subnets) = slot {
                 *demand.entry((wish.taker.network, subnets.clone())).or_default() += 1;
@@ -51,7 +52,7 @@ pub(crate) async fn assign(write: &mut Write<'_>, batch: &mut Batch, wishes: &[W
     }
     let mut supply = HashMap::new();
     for ((network, subnets), wanted) in demand {
-        let taken = take_first_free(write, batch, &subnets, wanted).await?;
+        let taken = take_first_free(write, &mut next, network, &subnets, wanted).await?;
         if taken.len() < wanted {
             return Err(Error::NoFreeIp(network));
         }
@@ -74,12 +75,16 @@ pub(crate) async fn assign(write: &mut Write<'_>, batch: &mut Batch, wishes: &[W
         }
         assigned.push(fixed_ips);
     }
-    batch.insert(INSERT, &rows, bind, "");
+    write.last().insert(INSERT, &rows, bind, "");
     Ok(assigned)
 }
 
-/// What a port gets. What does not depend on what is free, it has now.
-async fn slots_of(write: &mut Write<'_>, Wish { taker, places, choices }: &Wish<'_>) -> Result<Vec<Slot>> {
+/// What a port gets. What does not depend on what is free, it has now; it may have been next.
+async fn slots_of(
+    write: &mut Write<'_>,
+    next: &mut Next,
+    Wish { taker, places, choices }: &Wish<'_>,
+) -> Result<Vec<Slot>> {
     let mut slots = Vec::new();
     match choices {
         None => slots.extend(places.by_version().into_iter().map(Slot::Wants)),
@@ -89,6 +94,7 @@ async fn slots_of(write: &mut Write<'_>, Wish { taker, places, choices }: &Wish<
                     FixedIpChoice::From(id) => Slot::Wants(vec![named(places, taker.network, id)?.subnet]),
                     FixedIpChoice::Exactly(..) => {
                         let fixed_ip = take(write, taker.network, places, choice).await?;
+                        next.remove(&fixed_ip.subnet_id);
                         insert(write, taker.port, slots.len(), &fixed_ip).await?;
                         Slot::Has(fixed_ip)
                     }
@@ -97,6 +103,7 @@ async fn slots_of(write: &mut Write<'_>, Wish { taker, places, choices }: &Wish<
         }
     }
     for fixed_ip in places.own(taker.mac) {
+        next.remove(&fixed_ip.subnet_id);
         form(write, taker.port, places, slots.len(), &fixed_ip).await?;
         slots.push(Slot::Has(fixed_ip));
     }
@@ -106,13 +113,14 @@ async fn slots_of(write: &mut Write<'_>, Wish { taker, places, choices }: &Wish<
 /// As many as are wanted or there are, from the first subnets that have them.
 async fn take_first_free(
     write: &mut Write<'_>,
-    batch: &mut Batch,
+    next: &mut Next,
+    network: NetworkId,
     subnets: &[SubnetId],
     wanted: usize,
 ) -> Result<Vec<FixedIp>> {
     let mut taken = Vec::with_capacity(wanted);
     for subnet in subnets {
-        let ips = ipam::take_any(write, batch, *subnet, wanted - taken.len()).await?;
+        let ips = ipam::take_any(write, next, network, *subnet, wanted - taken.len()).await?;
         taken.extend(ips.into_iter().map(|ip| FixedIp { subnet_id: *subnet, ip }));
     }
     Ok(taken)
@@ -133,10 +141,8 @@ fn named(places: &Places, network: NetworkId, id: SubnetId) -> Result<&Place> {
 async fn take(write: &mut Write<'_>, network: NetworkId, places: &Places, choice: FixedIpChoice) -> Result<FixedIp> {
     match choice {
         FixedIpChoice::From(id) => {
-            let mut batch = Batch::default();
             let subnet = named(places, network, id)?.subnet;
-            let taken = take_first_free(write, &mut batch, &[subnet], 1).await?;
-            batch.run(write.db()).await?;
+            let taken = take_first_free(write, &mut Next::new(), network, &[subnet], 1).await?;
             taken.into_iter().next().ok_or(Error::NoFreeIp(network))
         }
         FixedIpChoice::Exactly(ip, id) => {
@@ -162,7 +168,7 @@ pub(crate) async fn change(
     have: &[FixedIp],
     choices: Option<&[FixedIpChoice]>,
 ) -> Result<()> {
-    let places = Site::of(write.db(), taker.network, None).await?.places(taker.device_owner)?;
+    let places = Site::of(write.db(), taker.network).await?.places(taker.device_owner)?;
     let (formed, chosen): (Vec<FixedIp>, Vec<FixedIp>) =
         have.iter().cloned().partition(|fixed_ip| places.forms_own(fixed_ip.subnet_id));
     let same: Vec<FixedIpChoice> =
@@ -246,8 +252,9 @@ const INSERT: &str = "INSERT INTO fixed_ips (subnet_id, ip, port_id, position)";
 /// An address that another port may have.
 async fn insert(write: &mut Write<'_>, port: PortId, position: usize, fixed_ip: &FixedIp) -> Result<()> {
     let mut batch = Batch::default();
-    batch.insert(INSERT, &[(port, position, fixed_ip.clone())], bind, " ON CONFLICT (subnet_id, ip) DO NOTHING");
-    if batch.run(write.db()).await? == 0 {
+    let conflict = " ON CONFLICT (subnet_id, ip) DO NOTHING RETURNING position";
+    batch.insert(INSERT, &[(port, position, fixed_ip.clone())], bind, conflict);
+    if batch.fetch(write.db()).await?.iter().all(Vec::is_empty) {
         return Err(Error::IpInUse { subnet: fixed_ip.subnet_id, ip: fixed_ip.ip });
     }
     Ok(())

@@ -31,10 +31,9 @@ impl Store {
     /// Everything that registration records but what hosts must know of each other: no revision.
     async fn refresh_host(&self, registration: HostRegistration) -> Result<Host> {
         let mut turn = self.0.turn.lock().await;
-        let mut transaction = self.begin(&mut turn.connection).await?;
-        let now = self.0.environment.now();
-        update(&mut transaction, &registration, now).await?;
-        transaction.commit().await?;
+        let mut connection = turn.take(&self.0.pools.writer).await?;
+        update(&mut connection, &registration, self.0.environment.now()).await?;
+        turn.give_back(connection);
         let host = self.host(&registration.name).await?;
         host.ok_or_else(|| Error::Corrupt(format!("host {} vanished while it registered", registration.name)))
     }
@@ -43,14 +42,15 @@ impl Store {
     pub async fn heartbeat(&self, hosts: Vec<HostName>) -> Result<()> {
         let mut turn = self.0.turn.lock().await;
         let now = self.0.environment.now();
-        let mut transaction = self.begin(&mut turn.connection).await?;
+        let mut connection = turn.take(&self.0.pools.writer).await?;
         for some in hosts.chunks(HOSTS_AT_ONCE) {
             let mut query = QueryBuilder::<Engine>::new("UPDATE hosts SET heartbeat_at = ");
             query.push_bind(now);
             push_names(&mut query, some.iter());
-            query.build().execute(&mut *transaction).await?;
+            query.build().execute(&mut *connection).await?;
         }
-        Ok(transaction.commit().await?)
+        turn.give_back(connection);
+        Ok(())
     }
 
     /// Those of these hosts that ever registered.

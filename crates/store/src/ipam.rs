@@ -1,10 +1,11 @@
 //! Address management: which addresses of a subnet's pools are free.
 
+use std::collections::HashMap;
 use std::iter;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use model::SubnetId;
+use model::{NetworkId, SubnetId};
 use sqlx::Row as _;
 
 use crate::addresses::{self, Range, after, before};
@@ -13,52 +14,62 @@ use crate::db::{Row, ip_bytes, ip_from};
 use crate::write::Write;
 use crate::{Error, Result};
 
+/// For each subnet, where addresses are to be taken next: the free range that holds the cursor or comes next after it, round
+/// the end; and the first address of it that is not before the cursor.
+pub(crate) type Next = HashMap<SubnetId, (Range, IpAddr)>;
+
+/// Asks for [`Next`] of a network's subnets.
+pub(crate) fn ask_next(batch: &mut Batch, network: NetworkId) {
+    // what the first finds, or else the second, is the one range
+    let ahead = "SELECT f.last_ip FROM free_ranges f WHERE f.subnet_id = s.id AND f.last_ip >= s.next_ip ORDER BY f.last_ip LIMIT 1";
+    let lowest = "SELECT f.last_ip FROM free_ranges f WHERE f.subnet_id = s.id ORDER BY f.last_ip LIMIT 1";
+    let query = batch.statement().push("SELECT s.id, s.next_ip, r.first_ip, r.last_ip FROM subnets s JOIN free_ranges r ");
+    query.push("ON r.subnet_id = s.id AND r.last_ip = COALESCE((").push(ahead).push("), (").push(lowest);
+    query.push(")) WHERE s.network_id = ").push_bind(network.0);
+}
+
+/// The answer to [`ask_next`].
+pub(crate) fn read_next(rows: &[Row]) -> Result<Next> {
+    rows.iter()
+        .map(|row| {
+            let (range, cursor) = (read_range(row)?, ip_from(row.try_get("next_ip")?)?);
+            let from = if cursor > range.1 { range.0 } else { cursor.max(range.0) };
+            Ok((SubnetId(row.try_get("id")?), (range, from)))
+        })
+        .collect()
+}
+
 /// Takes free addresses of the subnet's pools, as many as are wanted or there are: those after that taken last, so that
-/// freed ones rest. What has to be written goes into the batch.
+/// freed ones rest. What is known to be next is used once.
 pub(crate) async fn take_any(
     write: &mut Write<'_>,
-    batch: &mut Batch,
+    next: &mut Next,
+    network: NetworkId,
     subnet: SubnetId,
     wanted: usize,
 ) -> Result<Vec<IpAddr>> {
     let mut taken = Vec::with_capacity(wanted);
     while taken.len() < wanted {
-        // what is read next is what the batch leaves
-        batch.run(write.db()).await?;
-        let Some((range, cursor)) = next_range(write, subnet).await? else { break };
-        let from = range.0.max(cursor);
+        if !next.contains_key(&subnet) {
+            write.flush().await?;
+            let mut batch = Batch::default();
+            ask_next(&mut batch, network);
+            let answers = batch.fetch(write.db()).await?;
+            next.extend(read_next(answers.first().map(Vec::as_slice).unwrap_or_default())?);
+        }
+        let Some((range, from)) = next.remove(&subnet) else { break };
         let mut last = from;
         let run = iter::successors(Some(from), |ip| after(*ip)).take_while(|ip| *ip <= range.1);
         for ip in run.take(wanted - taken.len()) {
             taken.push(ip);
             last = ip;
         }
+        let batch = write.last();
         carve(batch, subnet, range, (from, last));
-        let next = after(last).unwrap_or(last);
-        let query = batch.statement().push("UPDATE subnets SET next_ip = ").push_bind(ip_bytes(next));
-        query.push(" WHERE id = ").push_bind(subnet.0);
+        let query = batch.statement().push("UPDATE subnets SET next_ip = ");
+        query.push_bind(ip_bytes(after(last).unwrap_or(last))).push(" WHERE id = ").push_bind(subnet.0);
     }
     Ok(taken)
-}
-
-/// The free range that holds the cursor or comes next after it, round the end; and the cursor, or the range's start.
-async fn next_range(write: &mut Write<'_>, subnet: SubnetId) -> Result<Option<(Range, IpAddr)>> {
-    let ahead = sqlx::query(
-        "SELECT r.first_ip, r.last_ip, s.next_ip FROM free_ranges r JOIN subnets s ON s.id = r.subnet_id \
-         WHERE r.subnet_id = $1 AND r.last_ip >= s.next_ip ORDER BY r.last_ip LIMIT 1",
-    )
-    .bind(subnet.0)
-    .fetch_optional(write.db())
-    .await?;
-    if let Some(row) = ahead {
-        return Ok(Some((read_range(&row)?, ip_from(row.try_get("next_ip")?)?)));
-    }
-    let lowest = sqlx::query("SELECT first_ip, last_ip FROM free_ranges WHERE subnet_id = $1 ORDER BY last_ip LIMIT 1")
-        .bind(subnet.0)
-        .fetch_optional(write.db())
-        .await?;
-    let range = lowest.as_ref().map(read_range).transpose()?;
-    Ok(range.map(|range| (range, range.0)))
 }
 
 /// Takes this address, in a pool or not. Whether a port has it already is for the caller's unique constraint to say.
@@ -69,6 +80,7 @@ pub(crate) async fn take(write: &mut Write<'_>, subnet: SubnetId, cidr: &IpNet, 
     if !usable {
         return Err(Error::IpOutsideSubnet { subnet, ip });
     }
+    write.flush().await?;
     let row = sqlx::query(
         "SELECT first_ip, last_ip FROM free_ranges WHERE subnet_id = $1 AND last_ip >= $2 ORDER BY last_ip LIMIT 1",
     )
@@ -104,6 +116,7 @@ fn carve(batch: &mut Batch, subnet: SubnetId, range: Range, run: Range) {
 
 /// Frees an address; joins it with its free neighbours. One outside the pools is nobody's to give.
 pub(crate) async fn give_back(write: &mut Write<'_>, subnet: SubnetId, ip: IpAddr) -> Result<()> {
+    write.flush().await?;
     let pool = sqlx::query("SELECT 1 FROM allocation_pools WHERE subnet_id = $1 AND first_ip <= $2 AND last_ip >= $2")
         .bind(subnet.0)
         .bind(ip_bytes(ip))
@@ -133,6 +146,7 @@ pub(crate) async fn give_back(write: &mut Write<'_>, subnet: SubnetId, ip: IpAdd
 
 /// Works out anew what is free: the pools without the addresses of ports.
 pub(crate) async fn rebuild(write: &mut Write<'_>, subnet: SubnetId, pools: &[Range]) -> Result<()> {
+    write.flush().await?;
     sqlx::query("DELETE FROM allocation_pools WHERE subnet_id = $1").bind(subnet.0).execute(write.db()).await?;
     sqlx::query("DELETE FROM free_ranges WHERE subnet_id = $1").bind(subnet.0).execute(write.db()).await?;
     let mut batch = Batch::default();

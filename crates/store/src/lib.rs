@@ -15,6 +15,7 @@ mod fixed_ips;
 mod hosts;
 mod ipam;
 mod load;
+mod macs;
 mod networks;
 mod new_ports;
 mod places;
@@ -115,9 +116,9 @@ impl Store {
     pub async fn begin_history(&self) -> Result<Epoch> {
         let mut turn = self.0.turn.lock().await;
         let epoch = self.0.environment.uuid();
-        let mut transaction = self.begin(&mut turn.connection).await?;
-        sqlx::query("UPDATE meta SET epoch = $1").bind(epoch).execute(&mut *transaction).await?;
-        transaction.commit().await?;
+        let mut connection = turn.take(&self.0.pools.writer).await?;
+        sqlx::query("UPDATE meta SET epoch = $1").bind(epoch).execute(&mut *connection).await?;
+        turn.give_back(connection);
         *self.0.epoch.write().unwrap_or_else(PoisonError::into_inner) = Epoch(epoch);
         Ok(Epoch(epoch))
     }

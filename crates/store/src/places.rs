@@ -5,10 +5,11 @@ use std::net::{IpAddr, Ipv6Addr};
 use ipnet::IpNet;
 use model::{Mac, NetworkId, Segment, SubnetId};
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, Row as _};
+use sqlx::Row as _;
 use uuid::Uuid;
 
-use crate::db::{self, Connection, attributes_from, text_from, uuid_from};
+use crate::batch::Batch;
+use crate::db::{self, Connection, Row, attributes_from, text_from, uuid_from};
 use crate::types::{Attributes, FixedIp, FixedIpChoice};
 use crate::{Error, Result, networks, subnets};
 
@@ -52,18 +53,26 @@ const ROUTERS: &[&str] = &[
 const GOING_ALONG: &[&str] = &["network:dhcp", "network:distributed", "network:floatingip_agent_gateway"];
 
 impl Site {
-    /// Of a network that may not exist, for new ports of this project, if any.
-    pub(crate) async fn of(db: &mut Connection, network: NetworkId, project: Option<&str>) -> Result<Site> {
-        let row = sqlx::query(AssertSqlSafe(format!(
-            "SELECT s.tunnel_type, s.tunnel_key, n.attributes, (SELECT {} FROM subnets c WHERE c.network_id = n.id) AS subnets, \
-             (SELECT g.id FROM security_groups g WHERE g.project_id = $2 AND g.is_default) AS default_group FROM networks n JOIN segments s ON s.network_id = n.id WHERE n.id = $1",
-            db::packed(&["c.id", "c.cidr", "c.attributes"], Some("c.created_at, c.id")),
-        )))
-        .bind(network.0)
-        .bind(project)
-        .fetch_optional(db)
-        .await?
-        .ok_or(Error::NetworkNotFound(network))?;
+    /// Of a network that may not exist.
+    pub(crate) async fn of(db: &mut Connection, network: NetworkId) -> Result<Site> {
+        let mut batch = Batch::default();
+        Site::ask(&mut batch, network, None);
+        let answers = batch.fetch(db).await?;
+        Site::read(network, answers.first().map(Vec::as_slice).unwrap_or_default())
+    }
+
+    /// Asks for what [`Site::read`] reads, for new ports of this project, if any.
+    pub(crate) fn ask(batch: &mut Batch, network: NetworkId, project: Option<&str>) {
+        let subnets = db::packed(&["c.id", "c.cidr", "c.attributes"], Some("c.created_at, c.id"));
+        let query = batch.statement().push("SELECT s.tunnel_type, s.tunnel_key, n.attributes, (SELECT ").push(subnets);
+        query.push(" FROM subnets c WHERE c.network_id = n.id) AS subnets, (SELECT g.id FROM security_groups g ");
+        query.push("WHERE g.is_default AND g.project_id = ").push_bind(project.map(str::to_owned));
+        query.push(") AS default_group FROM networks n JOIN segments s ON s.network_id = n.id WHERE n.id = ");
+        query.push_bind(network.0);
+    }
+
+    pub(crate) fn read(network: NetworkId, rows: &[Row]) -> Result<Site> {
+        let row = rows.first().ok_or(Error::NetworkNotFound(network))?;
         let attributes = attributes_from(row.try_get("attributes")?)?;
         let subnets = db::unpacked(row.try_get("subnets")?, |[id, cidr, attributes]| {
             let attributes = attributes_from(text_from(attributes)?)?;
@@ -78,7 +87,7 @@ impl Site {
         Ok(Site {
             network,
             default_group: row.try_get("default_group")?,
-            segment: networks::read_segment(&row)?,
+            segment: networks::read_segment(row)?,
             secured: attributes.get("port_security_enabled").and_then(Value::as_bool).unwrap_or(true),
             subnets,
         })

@@ -131,14 +131,14 @@ fn may_be(port: &Port, status: PortStatus) -> bool {
 
 fn save(write: &mut Write<'_>, before: &Port, port: &Port) {
     let now = write.now;
-    let update = write.last();
+    let update = write.last().statement();
     update.push("UPDATE ports SET wired = ").push_bind(port.wired);
     update.push(", status = ").push_bind(port.status.as_str());
     update.push(", updated_at = ").push_bind(now);
     update.push(", revision_number = revision_number + 1 WHERE id = ").push_bind(port.id.0);
     if port.former != before.former {
         // it only ever ends here
-        let end = write.last();
+        let end = write.last().statement();
         end.push("UPDATE bindings SET former_host = NULL, former_generation = NULL WHERE port_id = ");
         end.push_bind(port.id.0);
     }

@@ -6,12 +6,12 @@ use std::sync::atomic::Ordering;
 
 use futures::future::BoxFuture;
 use model::{Change, Committed, HostName, NetworkId, PortId, Revision, SubnetId};
-use sqlx::{Connection as _, QueryBuilder, Row as _};
+use sqlx::Row as _;
 use tokio::sync::mpsc::UnboundedSender;
 use uuid::Uuid;
 
 use crate::batch::Batch;
-use crate::db::{self, Connection, Engine, Held, Transaction, to_u64};
+use crate::db::{self, Connection, Held, Pool, to_u64};
 use crate::environment::Environment;
 use crate::types::{Micros, Stamp};
 use crate::{Error, Result, Store};
@@ -20,14 +20,32 @@ use crate::{Error, Result, Store};
 #[derive(Default)]
 pub(crate) struct Turn {
     /// Kept from write to write: each taking from the pool and giving back costs a trip to the engine's thread.
-    pub(crate) connection: Option<Held>,
+    connection: Option<Held>,
     /// Who hears of commits.
     pub(crate) followers: Vec<UnboundedSender<Committed>>,
 }
 
+impl Turn {
+    /// The connection, for one who gives it [back](Turn::give_back) when no transaction is open on it. If that does not
+    /// happen, because the work on it failed or ended midway, it is closed, and what it had not committed is undone.
+    pub(crate) async fn take(&mut self, pool: &Pool) -> Result<Held> {
+        if let Some(connection) = self.connection.take() {
+            return Ok(connection);
+        }
+        let mut connection = pool.acquire().await?;
+        connection.close_on_drop();
+        Ok(connection)
+    }
+
+    pub(crate) fn give_back(&mut self, connection: Held) {
+        self.connection = Some(connection);
+    }
+}
+
 /// An open write ([`Store::write`]): what its body reads and changes is one transaction.
 pub struct Write<'e> {
-    transaction: Transaction<'e>,
+    connection: Held,
+    is_open: bool,
     last: Batch,
     changes: Vec<Change>,
     touched: HashSet<Touched>,
@@ -55,13 +73,18 @@ pub(crate) enum Touched {
 
 impl Write<'_> {
     pub(crate) fn db(&mut self) -> &mut Connection {
-        &mut self.transaction
+        &mut self.connection
     }
 
-    /// Statements that run right before the commit, on one trip with what it writes by itself. Nothing that is read in this
-    /// write may depend on them.
-    pub(crate) fn last(&mut self) -> &mut QueryBuilder<Engine> {
-        self.last.statement()
+    /// What runs right before the commit, on one trip with it. Who reads in this write what depends on it
+    /// [flushes](Write::flush) first.
+    pub(crate) fn last(&mut self) -> &mut Batch {
+        &mut self.last
+    }
+
+    /// Runs now what would run last.
+    pub(crate) async fn flush(&mut self) -> Result<()> {
+        self.last.run(&mut self.connection).await
     }
 
     /// Notes that an object changed, and what hosts must know of it, if anything.
@@ -98,68 +121,51 @@ impl Store {
         // held to the end: one writer, and followers hear of commits in their order
         let turn = tokio::time::timeout(db::PATIENCE, self.0.turn.lock()).await;
         let mut turn = turn.map_err(|_| Error::Busy)?;
-        let result = self.write_in(&mut turn, body).await;
-        if result.is_err() {
-            // the pool looks whether it still works
-            turn.connection = None;
+        let mut write = self.begin(&mut turn).await?;
+        let result = match body(&mut write).await {
+            Ok(result) if write.touched.is_empty() => Ok(result),
+            Ok(result) => self.commit(&mut write, &mut turn.followers).await.map(|()| result).map_err(E::from),
+            Err(error) => Err(error),
+        };
+        if !write.is_open || sqlx::query(db::ROLLBACK).execute(write.db()).await.is_ok() {
+            turn.give_back(write.connection);
         }
         result
     }
 
-    async fn write_in<T, E, F>(&self, turn: &mut Turn, body: F) -> Result<T, E>
-    where
-        E: From<Error>,
-        F: for<'w> FnOnce(&'w mut Write<'_>) -> BoxFuture<'w, Result<T, E>> + Send,
-    {
-        let mut write = Write {
-            transaction: self.begin(&mut turn.connection).await?,
+    async fn begin(&self, turn: &mut Turn) -> Result<Write<'_>> {
+        let mut connection = turn.take(&self.0.pools.writer).await?;
+        sqlx::query(db::BEGIN).execute(&mut *connection).await?;
+        Ok(Write {
+            connection,
+            is_open: true,
             last: Batch::default(),
             changes: Vec::new(),
             touched: HashSet::new(),
             now: self.0.environment.now(),
             environment: self.0.environment.as_ref(),
-        };
-        let result = body(&mut write).await?;
-        self.commit(write, &mut turn.followers).await?;
-        Ok(result)
+        })
     }
 
-    pub(crate) async fn begin<'t>(&self, held: &'t mut Option<Held>) -> Result<Transaction<'t>> {
-        let mut connection = match held.take() {
-            Some(connection) => connection,
-            None => self.0.pools.writer.acquire().await?,
-        };
-        if db::is_stuck(&mut connection).await {
-            connection.close().await?;
-            connection = self.0.pools.writer.acquire().await?;
-        }
-        Ok(held.insert(connection).begin_with(db::BEGIN).await?)
-    }
-
-    async fn commit(&self, mut write: Write<'_>, followers: &mut Vec<UnboundedSender<Committed>>) -> Result<()> {
-        if write.touched.is_empty() {
-            return Ok(write.transaction.rollback().await?);
-        }
-        let revision = number(&mut write).await?;
-        let Write { transaction, changes, .. } = write;
-        transaction.commit().await?;
-
+    async fn commit(&self, write: &mut Write<'_>, followers: &mut Vec<UnboundedSender<Committed>>) -> Result<()> {
+        let revision = number_and_commit(write).await?;
+        write.is_open = false;
         let last = Revision(self.0.revision.swap(revision.0, Ordering::AcqRel));
         if revision != last.next() {
             // A commit that we took for failed went through, or another process writes: the followers missed it.
             tracing::warn!(%revision, %last, "the revision counter jumped: followers must load the state anew");
             followers.clear();
         }
-        let committed = Committed { revision, changes };
+        let committed = Committed { revision, changes: std::mem::take(&mut write.changes) };
         followers.retain(|follower| follower.send(committed.clone()).is_ok());
         Ok(())
     }
 }
 
-/// Takes the next revision and logs what was touched under it.
-async fn number(write: &mut Write<'_>) -> Result<Revision> {
+/// Takes the next revision, logs what was touched under it, and commits.
+async fn number_and_commit(write: &mut Write<'_>) -> Result<Revision> {
     let touched: Vec<Touched> = write.touched.drain().collect();
-    let mut batch = std::mem::take(&mut write.last);
+    let batch = write.last();
     batch.insert(
         "INSERT INTO change_log (revision, kind, object) SELECT revision + 1, column1, column2 FROM meta, (",
         &touched,
@@ -169,7 +175,10 @@ async fn number(write: &mut Write<'_>) -> Result<Revision> {
         ") AS touched",
     );
     batch.statement().push("UPDATE meta SET revision = revision + 1 RETURNING revision");
-    Ok(Revision(to_u64(batch.fetch_one(write.db()).await?.try_get(0)?)?))
+    batch.statement().push(db::COMMIT);
+    let answers = write.last.fetch(&mut write.connection).await?;
+    let revision = answers.iter().flatten().next_back().ok_or(sqlx::Error::RowNotFound)?;
+    Ok(Revision(to_u64(revision.try_get(0)?)?))
 }
 
 impl Touched {
