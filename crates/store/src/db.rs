@@ -9,7 +9,6 @@ use model::{Mac, TunnelKey};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Row as _, SqlSafeStr, Sqlite, SqliteConnection, SqlitePool, sqlite::SqliteRow};
-use uuid::Uuid;
 
 use crate::types::Attributes;
 use crate::{Error, Result};
@@ -154,41 +153,4 @@ pub(crate) fn attributes_text(attributes: &Attributes) -> Result<String> {
 
 pub(crate) fn attributes_from(text: &str) -> Result<Attributes> {
     serde_json::from_str(text).map_err(|error| Error::Corrupt(format!("attributes: {error}")))
-}
-
-/// An aggregate of what a subselect finds, one text for all rows in this order, or in any; [`unpacked`] reads it. With it
-/// an object and the rows that hang on it are one statement.
-pub(crate) fn packed(columns: &[&str], order: Option<&str>) -> String {
-    let columns: Vec<String> = columns.iter().map(|column| format!("hex({column})")).collect();
-    let order = order.map(|order| format!(" ORDER BY {order}")).unwrap_or_default();
-    format!("string_agg({}, ','{order})", columns.join(" || ' ' || "))
-}
-
-/// What [`packed`] put together: `read` gets the columns of one row. No rows are NULL.
-pub(crate) fn unpacked<T, const N: usize>(
-    text: Option<&str>,
-    read: impl Fn([&[u8]; N]) -> Result<T>,
-) -> Result<Vec<T>> {
-    let corrupt = || Error::Corrupt("a list of rows cannot be read".to_owned());
-    let rows = text.unwrap_or_default().split(',').filter(|row| !row.is_empty());
-    rows.map(|row| {
-        let columns: Vec<Vec<u8>> = row.split(' ').map(bytes_from).collect::<Option<_>>().ok_or_else(corrupt)?;
-        let columns: Vec<&[u8]> = columns.iter().map(Vec::as_slice).collect();
-        read(columns.try_into().map_err(|_| corrupt())?)
-    })
-    .collect()
-}
-
-fn bytes_from(hex: &str) -> Option<Vec<u8>> {
-    let (pairs, []) = hex.as_bytes().as_chunks::<2>() else { return None };
-    let digit = |digit: u8| u8::try_from(char::from(digit).to_digit(16)?).ok();
-    pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
-}
-
-pub(crate) fn uuid_from(bytes: &[u8]) -> Result<Uuid> {
-    Uuid::from_slice(bytes).map_err(|_| Error::Corrupt(format!("{bytes:02x?} is not an id")))
-}
-
-pub(crate) fn text_from(bytes: &[u8]) -> Result<&str> {
-    std::str::from_utf8(bytes).map_err(|_| Error::Corrupt(format!("{bytes:02x?} is not a text")))
 }

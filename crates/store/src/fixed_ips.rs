@@ -6,10 +6,10 @@ use model::{Mac, NetworkId, PortId, SubnetId};
 
 use crate::batch::{Batch, Values};
 use crate::db::ip_bytes;
+use crate::ipam::{self, Next};
 use crate::places::{Place, Places, Site};
 use crate::types::{FixedIp, FixedIpChoice, Port};
 use crate::write::Write;
-use crate::ipam::{self, Next};
 use crate::{Error, Result};
 
 /// A port that gets addresses.

@@ -23,7 +23,8 @@ pub(crate) fn ask_next(batch: &mut Batch, network: NetworkId) {
     // what the first finds, or else the second, is the one range
     let ahead = "SELECT f.last_ip FROM free_ranges f WHERE f.subnet_id = s.id AND f.last_ip >= s.next_ip ORDER BY f.last_ip LIMIT 1";
     let lowest = "SELECT f.last_ip FROM free_ranges f WHERE f.subnet_id = s.id ORDER BY f.last_ip LIMIT 1";
-    let query = batch.statement().push("SELECT s.id, s.next_ip, r.first_ip, r.last_ip FROM subnets s JOIN free_ranges r ");
+    let query =
+        batch.statement().push("SELECT s.id, s.next_ip, r.first_ip, r.last_ip FROM subnets s JOIN free_ranges r ");
     query.push("ON r.subnet_id = s.id AND r.last_ip = COALESCE((").push(ahead).push("), (").push(lowest);
     query.push(")) WHERE s.network_id = ").push_bind(network.0);
 }

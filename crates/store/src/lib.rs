@@ -18,6 +18,7 @@ mod load;
 mod macs;
 mod networks;
 mod new_ports;
+mod packed;
 mod places;
 mod port_security;
 mod ports;

@@ -4,8 +4,9 @@ use model::{Change, NetworkId, PortId, Segment, SubnetId, TunnelType};
 use sqlx::{QueryBuilder, Row as _};
 use uuid::Uuid;
 
-use crate::db::{self, Connection, Row, attributes_from, attributes_text, to_key, uuid_from};
+use crate::db::{Connection, Row, attributes_from, attributes_text, to_key};
 use crate::filter::Filter;
+use crate::packed::{self, Packed, Part};
 use crate::types::{Network, NetworkUpdate, NewNetwork, Port, Stamp};
 use crate::write::{Touched, Write};
 use crate::{Error, Result, Stored, places, segments};
@@ -104,7 +105,7 @@ impl Stored for Network {
         let mut query = QueryBuilder::new(format!(
             "SELECT n.*, s.tunnel_type, s.tunnel_key, (SELECT {} FROM subnets c WHERE c.network_id = n.id) AS subnets \
              FROM networks n JOIN segments s ON s.network_id = n.id",
-            db::packed(&["c.id"], Some("c.created_at, c.id")),
+            packed::rows(&packed::row(&[Part::Bytes("c.id")]), Some("c.created_at, c.id")),
         ));
         filter.push_to::<Self>(&mut query, "n");
         query.build().fetch_all(db).await?.iter().map(read).collect()
@@ -176,7 +177,7 @@ fn read(row: &Row) -> Result<Network> {
         admin_state_up: row.try_get("admin_state_up")?,
         mtu: to_key(row.try_get("mtu")?)?,
         segment: read_segment(row)?,
-        subnets: db::unpacked(row.try_get("subnets")?, |[id]| Ok(SubnetId(uuid_from(id)?)))?,
+        subnets: Packed::new(row.try_get("subnets")?).rows(|subnet| Ok(SubnetId(subnet.uuid()?)))?,
         attributes: attributes_from(row.try_get("attributes")?)?,
         stamp: read_stamp(row)?,
     })

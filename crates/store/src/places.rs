@@ -9,7 +9,8 @@ use sqlx::Row as _;
 use uuid::Uuid;
 
 use crate::batch::Batch;
-use crate::db::{self, Connection, Row, attributes_from, text_from, uuid_from};
+use crate::db::{Connection, Row, attributes_from};
+use crate::packed::{self, Packed, Part};
 use crate::types::{Attributes, FixedIp, FixedIpChoice};
 use crate::{Error, Result, networks, subnets};
 
@@ -63,7 +64,8 @@ impl Site {
 
     /// Asks for what [`Site::read`] reads, for new ports of this project, if any.
     pub(crate) fn ask(batch: &mut Batch, network: NetworkId, project: Option<&str>) {
-        let subnets = db::packed(&["c.id", "c.cidr", "c.attributes"], Some("c.created_at, c.id"));
+        let subnet = packed::row(&[Part::Bytes("c.id"), Part::Text("c.cidr"), Part::Text("c.attributes")]);
+        let subnets = packed::rows(&subnet, Some("c.created_at, c.id"));
         let query = batch.statement().push("SELECT s.tunnel_type, s.tunnel_key, n.attributes, (SELECT ").push(subnets);
         query.push(" FROM subnets c WHERE c.network_id = n.id) AS subnets, (SELECT g.id FROM security_groups g ");
         query.push("WHERE g.is_default AND g.project_id = ").push_bind(project.map(str::to_owned));
@@ -74,13 +76,10 @@ impl Site {
     pub(crate) fn read(network: NetworkId, rows: &[Row]) -> Result<Site> {
         let row = rows.first().ok_or(Error::NetworkNotFound(network))?;
         let attributes = attributes_from(row.try_get("attributes")?)?;
-        let subnets = db::unpacked(row.try_get("subnets")?, |[id, cidr, attributes]| {
-            let attributes = attributes_from(text_from(attributes)?)?;
-            let place = Place {
-                subnet: SubnetId(uuid_from(id)?),
-                cidr: subnets::parse_cidr(text_from(cidr)?)?,
-                forms_own: forms_own(&attributes),
-            };
+        let subnets = Packed::new(row.try_get("subnets")?).rows(|subnet| {
+            let (id, cidr, attributes) = (subnet.uuid()?, subnet.text()?, attributes_from(subnet.text()?)?);
+            let place =
+                Place { subnet: SubnetId(id), cidr: subnets::parse_cidr(cidr)?, forms_own: forms_own(&attributes) };
             let types = attributes.get("service_types").and_then(Value::as_array).into_iter().flatten();
             Ok((place, types.filter_map(Value::as_str).map(str::to_owned).collect()))
         })?;

@@ -1,16 +1,15 @@
 //! Ports: changed and read. They are made in `new_ports`; their addresses are in `fixed_ips`.
 
 use futures::TryStreamExt as _;
-use model::{Change, Generation, HostName, NetworkId, PortId, PortStatus, SubnetId};
+use model::{Change, Generation, HostName, Mac, NetworkId, PortId, PortStatus, SubnetId};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, QueryBuilder, Row as _};
 use uuid::Uuid;
 
-use crate::db::{
-    self, Connection, Row, attributes_from, attributes_text, ip_from, mac_from, text_from, to_i64, to_u64, uuid_from,
-};
+use crate::db::{Connection, attributes_from, attributes_text, to_i64};
 use crate::filter::{Column, Filter};
 use crate::fixed_ips::Taker;
+use crate::packed::{self, Packed, Part};
 use crate::types::{Attributes, FixedIp, Port, PortBinding, PortUpdate, Stamp, VifType};
 use crate::write::{Touched, Write};
 use crate::{CanBind, Error, Result, Stored, bindings, fixed_ips, networks, port_security};
@@ -176,11 +175,12 @@ impl Stored for Port {
     const TABLE: &'static str = "ports";
 
     async fn select(db: &mut Connection, filter: &Filter) -> Result<Vec<Port>> {
-        let mut query = QueryBuilder::new(select("p.*"));
+        // the order is that of the inner statement, as engines keep it for such an aggregate
+        let all = packed::rows("o.port", None);
+        let mut query = QueryBuilder::new(format!("SELECT {all} FROM ({}", select("AS port", FULL)));
         filter.push_to::<Self>(&mut query, "p");
-        // each is read as it comes: who waits for a row is woken for it, which costs more than a row
-        let rows = query.build().fetch(db).map_err(Error::from);
-        rows.and_then(async |row| read(&row)).try_collect().await
+        query.push(") AS o");
+        Packed::new(query.build().fetch_one(db).await?.try_get(0)?).rows(read)
     }
 
     fn id(&self) -> Uuid {
@@ -200,26 +200,56 @@ impl Stored for Port {
     }
 }
 
-/// These columns of ports, and what of other tables is part of them.
-fn select(columns: &str) -> String {
+/// What [`read_model`] reads, but for the rows that hang on a port.
+const MODEL: &[Part<'_>] = &[
+    Part::Bytes("p.id"),
+    Part::Bytes("p.network_id"),
+    Part::Bytes("p.mac"),
+    Part::Word("p.admin_state_up"),
+    Part::Word("p.generation"),
+    Part::Word("p.wired"),
+    Part::Word("p.status"),
+    Part::Text("b.host"),
+    Part::Word("b.vif_type"),
+    Part::Text("b.former_host"),
+    Part::Word("b.former_generation"),
+];
+
+/// What [`read`] reads besides.
+const FULL: &[Part<'_>] = &[
+    Part::Text("p.project_id"),
+    Part::Text("p.name"),
+    Part::Text("p.device_id"),
+    Part::Text("p.device_owner"),
+    Part::Word("p.created_at"),
+    Part::Word("p.updated_at"),
+    Part::Word("p.revision_number"),
+    Part::Text("p.attributes"),
+];
+
+/// Each port as a packed row: what hosts must know of it, then these parts.
+fn select(name: &str, more: &[Part<'_>]) -> String {
+    let prepared = packed::rows(&packed::row(&[Part::Text("i.host")]), Some("i.host"));
     // an order of so few is cheaper made here than by the engine
-    let fixed_ips = db::packed(&["CAST(f.position AS TEXT)", "f.subnet_id", "f.ip"], None);
-    let prepared = db::packed(&["i.host"], Some("i.host"));
-    format!(
-        "SELECT {columns}, b.host, b.vif_type, b.former_host, b.former_generation, \
-         (SELECT {prepared} FROM inactive_bindings i WHERE i.port_id = p.id AND i.vif_type = '{ovs}') AS prepared, \
-         (SELECT {fixed_ips} FROM fixed_ips f WHERE f.port_id = p.id) AS fixed_ips FROM ports p LEFT JOIN bindings b ON b.port_id = p.id",
-        ovs = VifType::Ovs.as_str(),
-    )
+    let fixed_ip = packed::row(&[Part::Word("f.position"), Part::Bytes("f.subnet_id"), Part::Bytes("f.ip")]);
+    let hanging = packed::row(&[
+        Part::Rows(&format!(
+            "SELECT {prepared} FROM inactive_bindings i WHERE i.port_id = p.id AND i.vif_type = '{}'",
+            VifType::Ovs.as_str()
+        )),
+        Part::Rows(&format!("SELECT {} FROM fixed_ips f WHERE f.port_id = p.id", packed::rows(&fixed_ip, None))),
+    ]);
+    let own = [packed::row(MODEL), hanging, packed::row(more)];
+    let own: Vec<String> = own.into_iter().filter(|parts| !parts.is_empty()).collect();
+    format!("SELECT {} {name} FROM ports p LEFT JOIN bindings b ON b.port_id = p.id", own.join(" || "))
 }
 
 /// What hosts must know of every port: far less to read than the ports.
 pub(crate) async fn models(db: &mut Connection) -> Result<Vec<model::Port>> {
-    let columns = "p.id, p.network_id, p.mac, p.admin_state_up, p.generation, p.wired, p.status";
-    let mut rows = sqlx::query(AssertSqlSafe(select(columns))).fetch(db);
+    let mut rows = sqlx::query(AssertSqlSafe(select("AS port", &[]))).fetch(db);
     let mut ports = Vec::new();
     while let Some(row) = rows.try_next().await? {
-        ports.push(read_model(&row)?);
+        ports.push(read_model(&mut Packed::new(row.try_get(0)?))?.into_model());
     }
     Ok(ports)
 }
@@ -299,76 +329,102 @@ async fn unbind(write: &mut Write<'_>, port: PortId) -> Result<()> {
     Ok(())
 }
 
-fn read(row: &Row) -> Result<Port> {
+/// What hosts must know of a port, as it is recorded.
+struct Recorded {
+    id: PortId,
+    network_id: NetworkId,
+    mac: Mac,
+    admin_state_up: bool,
+    generation: Generation,
+    wired: bool,
+    status: PortStatus,
+    binding: Option<PortBinding>,
+    former: Option<model::Binding>,
+    prepared: Vec<HostName>,
+    fixed_ips: Vec<FixedIp>,
+}
+
+fn read(port: &mut Packed<'_>) -> Result<Port> {
+    let recorded = read_model(port)?;
     Ok(Port {
-        id: PortId(row.try_get("id")?),
-        network_id: NetworkId(row.try_get("network_id")?),
-        project_id: row.try_get("project_id")?,
-        name: row.try_get("name")?,
-        mac: mac_from(row.try_get("mac")?)?,
-        admin_state_up: row.try_get("admin_state_up")?,
-        device_id: row.try_get("device_id")?,
-        device_owner: row.try_get("device_owner")?,
-        fixed_ips: read_fixed_ips(row)?,
-        binding: read_binding(row)?,
-        former: read_former(row)?,
-        prepared: read_prepared(row)?,
-        generation: read_generation(row)?,
-        wired: row.try_get("wired")?,
-        status: row.try_get::<&str, _>("status")?.parse()?,
-        attributes: attributes_from(row.try_get("attributes")?)?,
-        stamp: networks::read_stamp(row)?,
+        id: recorded.id,
+        network_id: recorded.network_id,
+        mac: recorded.mac,
+        admin_state_up: recorded.admin_state_up,
+        generation: recorded.generation,
+        wired: recorded.wired,
+        status: recorded.status,
+        binding: recorded.binding,
+        former: recorded.former,
+        prepared: recorded.prepared,
+        fixed_ips: recorded.fixed_ips,
+        project_id: port.text()?.to_owned(),
+        name: port.text()?.to_owned(),
+        device_id: port.text()?.to_owned(),
+        device_owner: port.text()?.to_owned(),
+        stamp: Stamp { created_at: port.number()?, updated_at: port.number()?, revision_number: port.number()? },
+        attributes: attributes_from(port.text()?)?,
     })
 }
 
-/// As [`Port::to_model`].
-fn read_model(row: &Row) -> Result<model::Port> {
-    let binding = read_binding(row)?.filter(|binding| binding.vif_type == VifType::Ovs);
-    let generation = read_generation(row)?;
-    Ok(model::Port {
-        id: PortId(row.try_get("id")?),
-        network: NetworkId(row.try_get("network_id")?),
-        mac: mac_from(row.try_get("mac")?)?,
-        ips: read_fixed_ips(row)?.into_iter().map(|fixed_ip| fixed_ip.ip).collect(),
-        admin_up: row.try_get("admin_state_up")?,
-        binding: binding.map(|binding| model::Binding { host: binding.host, generation }),
-        former: read_former(row)?,
-        prepared: read_prepared(row)?,
-        wired: row.try_get("wired")?,
-        status: row.try_get::<&str, _>("status")?.parse()?,
+fn read_model(port: &mut Packed<'_>) -> Result<Recorded> {
+    Ok(Recorded {
+        id: PortId(port.uuid()?),
+        network_id: NetworkId(port.uuid()?),
+        mac: port.mac()?,
+        admin_state_up: port.flag()?,
+        generation: Generation(port.number()?),
+        wired: port.flag()?,
+        status: port.word()?.parse()?,
+        binding: read_binding(port)?,
+        former: read_former(port)?,
+        prepared: port.rows(|host| Ok(host.text()?.parse()?))?,
+        fixed_ips: read_fixed_ips(port)?,
     })
 }
 
-fn read_generation(row: &Row) -> Result<Generation> {
-    Ok(Generation(to_u64(row.try_get("generation")?)?))
+impl Recorded {
+    /// As [`Port::to_model`].
+    fn into_model(self) -> model::Port {
+        let binding = self.binding.filter(|binding| binding.vif_type == VifType::Ovs);
+        model::Port {
+            id: self.id,
+            network: self.network_id,
+            mac: self.mac,
+            ips: self.fixed_ips.into_iter().map(|fixed_ip| fixed_ip.ip).collect(),
+            admin_up: self.admin_state_up,
+            binding: binding.map(|binding| model::Binding { host: binding.host, generation: self.generation }),
+            former: self.former,
+            prepared: self.prepared,
+            wired: self.wired,
+            status: self.status,
+        }
+    }
 }
 
-fn read_former(row: &Row) -> Result<Option<model::Binding>> {
-    let Some(host) = row.try_get::<Option<&str>, _>("former_host")? else { return Ok(None) };
-    let generation = Generation(to_u64(row.try_get("former_generation")?)?);
-    Ok(Some(model::Binding { host: host.parse()?, generation }))
-}
-
-fn read_prepared(row: &Row) -> Result<Vec<HostName>> {
-    db::unpacked(row.try_get("prepared")?, |[host]| Ok(text_from(host)?.parse()?))
-}
-
-fn read_fixed_ips(row: &Row) -> Result<Vec<FixedIp>> {
-    let mut fixed_ips = db::unpacked(row.try_get("fixed_ips")?, |[position, subnet, ip]| {
-        let position: usize =
-            text_from(position)?.parse().map_err(|_| Error::Corrupt("a position is no number".into()))?;
-        Ok((position, FixedIp { subnet_id: SubnetId(uuid_from(subnet)?), ip: ip_from(ip)? }))
-    })?;
-    fixed_ips.sort_unstable_by_key(|(position, _)| *position);
-    Ok(fixed_ips.into_iter().map(|(_, fixed_ip)| fixed_ip).collect())
-}
-
-fn read_binding(row: &Row) -> Result<Option<PortBinding>> {
-    let Some(host) = row.try_get::<Option<&str>, _>("host")? else { return Ok(None) };
-    let vif_type: &str = row.try_get("vif_type")?;
+fn read_binding(port: &mut Packed<'_>) -> Result<Option<PortBinding>> {
+    let (host, vif_type) = (port.text_or_null()?, port.word()?);
+    let Some(host) = host else { return Ok(None) };
     let vif_type = [VifType::Ovs, VifType::BindingFailed]
         .into_iter()
         .find(|known| known.as_str() == vif_type)
         .ok_or_else(|| Error::Corrupt(format!("\"{vif_type}\" is not a VIF type")))?;
     Ok(Some(PortBinding { host: host.parse()?, vif_type }))
+}
+
+fn read_former(port: &mut Packed<'_>) -> Result<Option<model::Binding>> {
+    let Some(host) = port.text_or_null()? else {
+        port.word()?;
+        return Ok(None);
+    };
+    Ok(Some(model::Binding { host: host.parse()?, generation: Generation(port.number()?) }))
+}
+
+fn read_fixed_ips(port: &mut Packed<'_>) -> Result<Vec<FixedIp>> {
+    let mut fixed_ips = port.rows(|fixed_ip| {
+        let position: u64 = fixed_ip.number()?;
+        Ok((position, FixedIp { subnet_id: SubnetId(fixed_ip.uuid()?), ip: fixed_ip.ip()? }))
+    })?;
+    fixed_ips.sort_unstable_by_key(|(position, _)| *position);
+    Ok(fixed_ips.into_iter().map(|(_, fixed_ip)| fixed_ip).collect())
 }

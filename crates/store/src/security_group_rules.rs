@@ -4,8 +4,9 @@ use serde_json::Value;
 use sqlx::{QueryBuilder, Row as _};
 use uuid::Uuid;
 
-use crate::db::{self, Connection, Row, attributes_from, attributes_text, text_from, uuid_from};
+use crate::db::{Connection, Row, attributes_from, attributes_text};
 use crate::filter::Filter;
+use crate::packed::{self, Packed, Part};
 use crate::protocols::protocol_number;
 use crate::types::{Attributes, Micros, NewSecurityGroupRule, SecurityGroup, SecurityGroupRule, Stamp};
 use crate::write::Write;
@@ -125,23 +126,27 @@ fn read(row: &Row) -> Result<SecurityGroupRule> {
     })
 }
 
-/// The rules of one group, as one text: see [`db::packed`].
+/// The rules of one group, as one text.
 pub(crate) fn packed() -> String {
-    let columns =
-        ["r.id", "r.project_id", "COALESCE(r.remote_group_id, '')", "r.attributes", "CAST(r.created_at AS TEXT)"];
-    db::packed(&columns, Some("r.created_at, r.id"))
+    let rule = packed::row(&[
+        Part::Bytes("r.id"),
+        Part::Text("r.project_id"),
+        Part::Bytes("r.remote_group_id"),
+        Part::Text("r.attributes"),
+        Part::Word("r.created_at"),
+    ]);
+    packed::rows(&rule, Some("r.created_at, r.id"))
 }
 
-pub(crate) fn unpacked(security_group_id: Uuid, text: Option<&str>) -> Result<Vec<SecurityGroupRule>> {
-    db::unpacked(text, |[id, project, remote_group, attributes, created_at]| {
-        let created_at = text_from(created_at)?.parse().map_err(|_| Error::Corrupt("a rule's time".to_owned()))?;
+pub(crate) fn unpacked(security_group_id: Uuid, text: &str) -> Result<Vec<SecurityGroupRule>> {
+    Packed::new(text).rows(|rule| {
         Ok(SecurityGroupRule {
-            id: uuid_from(id)?,
+            id: rule.uuid()?,
             security_group_id,
-            project_id: text_from(project)?.to_owned(),
-            remote_group_id: Some(remote_group).filter(|id| !id.is_empty()).map(uuid_from).transpose()?,
-            attributes: attributes_from(text_from(attributes)?)?,
-            stamp: stamp(created_at),
+            project_id: rule.text()?.to_owned(),
+            remote_group_id: rule.uuid_or_null()?,
+            attributes: attributes_from(rule.text()?)?,
+            stamp: stamp(rule.number()?),
         })
     })
 }

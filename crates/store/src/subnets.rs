@@ -8,8 +8,9 @@ use sqlx::{QueryBuilder, Row as _};
 use uuid::Uuid;
 
 use crate::addresses::Range;
-use crate::db::{self, Connection, Row, attributes_from, attributes_text, ip_bytes, ip_from};
+use crate::db::{Connection, Row, attributes_from, attributes_text, ip_bytes, ip_from};
 use crate::filter::{Column, Filter};
+use crate::packed::{self, Packed, Part};
 use crate::types::{Network, NewSubnet, Port, Stamp, Subnet, SubnetUpdate};
 use crate::write::{Touched, Write};
 use crate::{Error, Result, Stored, ipam, networks, places, ports};
@@ -105,9 +106,10 @@ impl Stored for Subnet {
     const TABLE: &'static str = "subnets";
 
     async fn select(db: &mut Connection, filter: &Filter) -> Result<Vec<Subnet>> {
+        let pool = packed::row(&[Part::Bytes("p.first_ip"), Part::Bytes("p.last_ip")]);
         let mut query = QueryBuilder::new(format!(
             "SELECT s.*, (SELECT {} FROM allocation_pools p WHERE p.subnet_id = s.id) AS pools FROM subnets s",
-            db::packed(&["p.first_ip", "p.last_ip"], Some("p.first_ip")),
+            packed::rows(&pool, Some("p.first_ip")),
         ));
         filter.push_to::<Self>(&mut query, "s");
         query.build().fetch_all(db).await?.iter().map(read).collect()
@@ -174,7 +176,7 @@ fn read(row: &Row) -> Result<Subnet> {
         cidr: parse_cidr(row.try_get("cidr")?)?,
         gateway_ip: row.try_get::<Option<Vec<u8>>, _>("gateway_ip")?.map(|bytes| ip_from(&bytes)).transpose()?,
         enable_dhcp: row.try_get("enable_dhcp")?,
-        allocation_pools: db::unpacked(row.try_get("pools")?, |[first, last]| Ok((ip_from(first)?, ip_from(last)?)))?,
+        allocation_pools: Packed::new(row.try_get("pools")?).rows(|pool| Ok((pool.ip()?, pool.ip()?)))?,
         attributes: attributes_from(row.try_get("attributes")?)?,
         stamp: networks::read_stamp(row)?,
     })
