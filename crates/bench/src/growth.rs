@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 
-use crate::lists::{PAGE, add, get};
+use crate::lists::{PAGE, figure, get};
 use crate::machine::resident;
 use crate::memory::mib;
 use crate::report::Report;
@@ -70,7 +70,7 @@ async fn with(site: &Site, ports: usize, report: &mut Report) -> anyhow::Result<
     }
     figures.push(format!("one more {}", ms(times.median())));
     let what = format!("with {ports} ports in the database: the server's start and memory, reads and a creation, p50");
-    add(report, what, figures.join("; "), "reads flat".to_owned(), None);
+    report.add(figure(what, figures.join("; "), "reads flat".to_owned(), None));
     Ok(())
 }
 

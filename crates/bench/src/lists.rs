@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use reqwest::Client;
 use serde_json::{Value, json};
 
-use crate::report::{Figure, Report, Verdict};
+use crate::report::{Figure, Verdict};
 use crate::rest::{Api, create};
 use crate::samples::{Samples, ms};
 use crate::site::Site;
@@ -25,20 +25,17 @@ const MOST_LIST: Duration = Duration::from_millis(300);
 const MOST_PAGE: Duration = Duration::from_millis(10);
 const MOST_READ: Duration = Duration::from_millis(5);
 
-pub(crate) async fn measure(site: &Site, runs: usize, report: &mut Report) -> anyhow::Result<()> {
+pub(crate) async fn measure(site: &Site, runs: usize) -> anyhow::Result<Vec<Figure>> {
     let directory = tempfile::tempdir_in(&site.directory)?;
     let api = Api::start(site, directory.path()).await?;
     let network = create(&api.client, &api.url, "network", json!({})).await?["id"].clone();
     create(&api.client, &api.url, "subnet", json!({"network_id": network, "ip_version": 4, "cidr": "10.0.0.0/8"}))
         .await?;
 
-    bulks(&api, &network, report).await?;
-    list(&api, runs, report).await?;
-    pages(&api, report).await?;
-    reads(&api, report).await
+    Ok(vec![bulks(&api, &network).await?, list(&api, runs).await?, pages(&api).await?, reads(&api).await?])
 }
 
-async fn bulks(api: &Api, network: &Value, report: &mut Report) -> anyhow::Result<()> {
+async fn bulks(api: &Api, network: &Value) -> anyhow::Result<Figure> {
     let ports: Vec<Value> = (0..BULK).map(|_| json!({"network_id": network})).collect();
     let body = json!({"ports": ports});
     let started = Instant::now();
@@ -47,17 +44,15 @@ async fn bulks(api: &Api, network: &Value, report: &mut Report) -> anyhow::Resul
         response.error_for_status()?.bytes().await?;
     }
     let rate = PORTS as f64 / started.elapsed().as_secs_f64();
-    add(
-        report,
+    Ok(figure(
         format!("ports created over REST in bulks of {BULK}, each bulk durable; {PORTS} of them"),
         format!("{rate:.0}/s"),
         format!("≥ {LEAST_BULK_RATE}/s"),
         Some(rate >= LEAST_BULK_RATE),
-    );
-    Ok(())
+    ))
 }
 
-async fn list(api: &Api, runs: usize, report: &mut Report) -> anyhow::Result<()> {
+async fn list(api: &Api, runs: usize) -> anyhow::Result<Figure> {
     let mut times = Samples::default();
     for _ in 0..runs {
         let started = Instant::now();
@@ -70,11 +65,10 @@ async fn list(api: &Api, runs: usize, report: &mut Report) -> anyhow::Result<()>
     }
     let what = format!("all of {PORTS} ports in one list");
     let met = times.median() <= MOST_LIST;
-    add(report, what, times.spread(), format!("p50 ≤ {}", ms(MOST_LIST)), Some(met));
-    Ok(())
+    Ok(figure(what, times.spread(), format!("p50 ≤ {}", ms(MOST_LIST)), Some(met)))
 }
 
-async fn pages(api: &Api, report: &mut Report) -> anyhow::Result<()> {
+async fn pages(api: &Api) -> anyhow::Result<Figure> {
     let mut times = Samples::default();
     let mut next = Some(format!("{}/ports?limit={PAGE}", api.url));
     while let Some(url) = next {
@@ -92,12 +86,11 @@ async fn pages(api: &Api, report: &mut Report) -> anyhow::Result<()> {
     let what = format!("pages of {PAGE} of {PORTS} ports, from the first to the last");
     let value = format!("p50 {}, p99 {}", ms(times.median()), ms(times.percentile(99)));
     let met = times.percentile(99) <= MOST_PAGE;
-    add(report, what, value, format!("p99 ≤ {}", ms(MOST_PAGE)), Some(met));
-    Ok(())
+    Ok(figure(what, value, format!("p99 ≤ {}", ms(MOST_PAGE)), Some(met)))
 }
 
 /// Reads of one port while others are changed.
-async fn reads(api: &Api, report: &mut Report) -> anyhow::Result<()> {
+async fn reads(api: &Api) -> anyhow::Result<Figure> {
     let two: Value = get(api, "ports?limit=2&fields=id").await?;
     let id = |at: usize| two["ports"][at]["id"].as_str().map(str::to_owned).context("there are no ports");
     let (read, written) = (format!("{}/ports/{}", api.url, id(0)?), format!("{}/ports/{}", api.url, id(1)?));
@@ -115,8 +108,7 @@ async fn reads(api: &Api, report: &mut Report) -> anyhow::Result<()> {
     let writes = writer.await?? as f64 / took.as_secs_f64();
     let value = format!("p50 {}, p99 {} ({writes:.0} writes/s)", ms(times.median()), ms(times.percentile(99)));
     let met = times.percentile(99) <= MOST_READ;
-    add(report, format!("one port read under {WRITES} writes/s"), value, format!("p99 ≤ {}", ms(MOST_READ)), Some(met));
-    Ok(())
+    Ok(figure(format!("one port read under {WRITES} writes/s"), value, format!("p99 ≤ {}", ms(MOST_READ)), Some(met)))
 }
 
 /// Changes a port at an even rate; how often.
@@ -136,7 +128,7 @@ pub(crate) async fn get(api: &Api, path: &str) -> anyhow::Result<Value> {
     Ok(api.client.get(format!("{}/{path}", api.url)).send().await?.error_for_status()?.json().await?)
 }
 
-pub(crate) fn add(report: &mut Report, what: String, value: String, target: String, met: Option<bool>) {
+pub(crate) fn figure(what: String, value: String, target: String, met: Option<bool>) -> Figure {
     let verdict = met.map_or(Verdict::Shown, Verdict::of);
-    report.add(Figure { what, value, reference: "–".to_owned(), ratio: None, target, verdict });
+    Figure { what, value, reference: "–".to_owned(), ratio: None, target, verdict }
 }

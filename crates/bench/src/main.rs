@@ -10,6 +10,7 @@ mod growth;
 mod lists;
 mod machine;
 mod memory;
+mod pace;
 mod plug;
 mod plugged;
 mod recorder;
@@ -31,6 +32,7 @@ use anyhow::{Context as _, bail};
 use clap::{Parser, ValueEnum};
 
 use crate::machine::Machine;
+use crate::pace::Pace;
 use crate::report::Report;
 use crate::site::Site;
 
@@ -97,9 +99,10 @@ async fn main() -> anyhow::Result<ExitCode> {
     let wants = |what| args.what.is_empty() || args.what.contains(&what);
     let site = Site { culvert, directory: args.directory.clone() };
     let mut report = Report::new(Machine::look()?);
+    let pace = Pace::of(&site).await?;
     if wants(What::Rest) {
-        rest::measure(&site, args.creates, &mut report).await?;
-        lists::measure(&site, args.runs, &mut report).await?;
+        pace.measure(&mut report, async || rest::measure(&site, args.creates).await).await?;
+        pace.measure(&mut report, async || lists::measure(&site, args.runs).await).await?;
     }
     if wants(What::Snapshot) {
         snapshot::measure(&site, args.runs, &mut report).await?;
@@ -114,7 +117,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         compare::measure(&site, args.runs, &mut report).await?;
     }
     if wants(What::Plug) {
-        plug::measure(&site, args.plugs, &mut report).await?;
+        pace.measure(&mut report, async || plug::measure(&site, args.plugs).await).await?;
     }
     if wants(What::Swarm) {
         swarm::measure(&site, args.seed, &mut report).await?;

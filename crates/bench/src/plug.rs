@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::plugged::{Commit, plug, plug_alone};
-use crate::report::{Figure, Report, Verdict};
+use crate::report::{Figure, Verdict};
 use crate::samples::{Samples, ms};
 use crate::site::{DEADLINE, Site};
 
@@ -21,7 +21,7 @@ const MOST_P99: Duration = Duration::from_millis(100);
 /// A table that no agent uses.
 const MARK: &str = "table=200";
 
-pub(crate) async fn measure(site: &Site, plugs: usize, report: &mut Report) -> anyhow::Result<()> {
+pub(crate) async fn measure(site: &Site, plugs: usize) -> anyhow::Result<Vec<Figure>> {
     let alone = alone(site, plugs.div_ceil(3)).await?;
     let lab = site.lab(3).await?;
     let rest = lab.start_control(&ControlSpec::default()).await?;
@@ -69,9 +69,7 @@ pub(crate) async fn measure(site: &Site, plugs: usize, report: &mut Report) -> a
         target: format!("p50 ≤ {}, p99 ≤ {}", ms(MOST_MEDIAN), ms(MOST_P99)),
         verdict: Verdict::of(samples.median() <= MOST_MEDIAN && samples.percentile(99) <= MOST_P99),
     };
-    report.add(figure("REST shows ACTIVE", &active));
-    report.add(figure("the flow is on each peer", &flows));
-    Ok(())
+    Ok(vec![figure("REST shows ACTIVE", &active), figure("the flow is on each peer", &flows)])
 }
 
 /// The same on one host without Culvert: what nobody who plugs in two steps can go below.

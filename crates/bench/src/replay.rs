@@ -74,7 +74,7 @@ async fn timed(host: &Host, recorded: &Recorded) -> anyhow::Result<Duration> {
 }
 
 /// Flow-mods a second below which the machine is too busy, or too slow, to say anything.
-const LEAST_REPLAYED: f64 = 100_000.0;
+pub(crate) const LEAST_REPLAYED: f64 = 100_000.0;
 /// Rounds at most until one is beside replays that say something.
 const ROUNDS: usize = 3;
 

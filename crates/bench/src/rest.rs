@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 
 use crate::machine::resident;
 use crate::memory::mib;
-use crate::report::{Figure, Report, Verdict};
+use crate::report::{Figure, Verdict};
 use crate::samples::{Samples, ms};
 use crate::site::{DEADLINE, Site};
 
@@ -23,13 +23,14 @@ const LEAST_RATE: f64 = 500.0;
 /// Bare commits to compare with, before and after.
 const BARE: usize = 500;
 
-pub(crate) async fn measure(site: &Site, creates: usize, report: &mut Report) -> anyhow::Result<()> {
+pub(crate) async fn measure(site: &Site, creates: usize) -> anyhow::Result<Vec<Figure>> {
+    let mut figures = Vec::new();
     let directory = tempfile::tempdir_in(&site.directory)?;
     let api = Api::start(site, directory.path()).await?;
     let Api { client, url, .. } = &api;
     let pid = api.pid()?;
     let idle = resident(pid)?;
-    report.add(Figure {
+    figures.push(Figure {
         what: "server's memory, idle (RSS)".to_owned(),
         value: mib(idle),
         reference: "quoted: Neutron's server 817 MB in five processes".to_owned(),
@@ -51,7 +52,7 @@ pub(crate) async fn measure(site: &Site, creates: usize, report: &mut Report) ->
     }
     let rate = times.len() as f64 / started.elapsed().as_secs_f64();
     let bare = f64::midpoint(before, bare_commits(directory.path())?);
-    report.add(Figure {
+    figures.push(Figure {
         what: format!("ports created over REST, one at a time, each durable; {creates} of them"),
         value: format!("{rate:.0}/s (p50 {}, p99 {})", ms(times.median()), ms(times.percentile(99))),
         reference: format!("appends of 8 KiB with fdatasync: {bare:.0}/s; quoted: Neutron 1.3–2.9/s"),
@@ -59,7 +60,7 @@ pub(crate) async fn measure(site: &Site, creates: usize, report: &mut Report) ->
         target: format!("≥ {LEAST_RATE}/s"),
         verdict: Verdict::of(rate >= LEAST_RATE),
     });
-    report.add(Figure {
+    figures.push(Figure {
         what: format!("server's memory with {creates} ports"),
         value: mib(resident(pid)?),
         reference: "–".to_owned(),
@@ -67,7 +68,7 @@ pub(crate) async fn measure(site: &Site, creates: usize, report: &mut Report) ->
         target: "–".to_owned(),
         verdict: Verdict::Shown,
     });
-    Ok(())
+    Ok(figures)
 }
 
 /// A server and a client of its API. The server ends with this.
