@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn what_was_not_put_together_so_is_corrupt() {
         for text in ["", "1", "1 5:abc", "1 x:abc", "9 ", "1 2:Kä"] {
-            assert!(Packed::new(text).rows(|packed| packed.text()).is_err(), "{text}");
+            assert!(Packed::new(text).rows(Packed::text).is_err(), "{text}");
         }
         for text in ["0", "0A 0B", "zz ", "0102030405060708090a0b0c0d0e0f1011 "] {
             assert!(Packed::new(text).ip().is_err(), "{text}");

@@ -96,6 +96,28 @@ async fn a_failed_write_is_no_revision_and_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn a_write_that_ends_midway_leaves_nothing_and_is_in_nobodys_way() {
+    let (store, _directory) = open().await;
+    let network = network(&store, TunnelType::Vxlan).await;
+    let made = create_ports(&store, vec![new_port(network, None, None)], never()).await.unwrap();
+    let id = made[0].id;
+    let revision = store.revision();
+    let ended: Result<(), store::Error> = store
+        .write(move |write| {
+            Box::pin(async move {
+                write.get::<Port>(id.0).await?.delete(write).await?;
+                assert!(write.get::<Port>(id.0).await.is_ok(), "what was deleted is gone, for this write");
+                Ok(())
+            })
+        })
+        .await;
+    assert!(matches!(ended, Err(store::Error::Closed)), "{ended:?}");
+    assert_eq!(store.get::<Port>(id.0).await.unwrap(), made[0]);
+    create_ports(&store, vec![new_port(network, None, None)], never()).await.unwrap();
+    assert_eq!(store.revision(), revision.next());
+}
+
+#[tokio::test]
 async fn a_caller_that_goes_away_does_not_part_a_commit_from_its_announcement() {
     let (store, _directory) = open().await;
     let network = network(&store, TunnelType::Vxlan).await;
