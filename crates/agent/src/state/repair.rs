@@ -77,10 +77,12 @@ impl Repair {
 }
 
 impl HostState {
-    /// Both bridges are read anew, unless something is under way that will show what they hold.
+    /// Both bridges are read anew, and what they refused is tried again, unless something is under way that will show what they hold.
     pub(super) fn review(&mut self) {
         for bridge in [Bridge::Integration, Bridge::Tunnel] {
             if self.switch(bridge).is_idle() {
+                // What was refused may be taken by now.
+                self.switch(bridge).refused.clear();
                 self.dump(bridge);
                 self.repair.reviewing.insert(bridge);
             }

@@ -27,6 +27,11 @@ fn one_bad_row_is_named_and_the_others_go_in() {
     assert!(world.said.iter().any(|(level, text)| *level == Level::Error && text.contains("table full")));
     world.tell([host_complete(&[A])]);
     assert_eq!(reports(&world).len(), 1, "a row that cannot be programmed does not hold up the port");
+
+    world.refuse = |_| None;
+    world.state.handle(Event::Review);
+    world.run();
+    assert_eq!(world.table(20).len(), 3, "the next comparison of everything tries it again");
 }
 
 #[test]
