@@ -15,6 +15,8 @@ use model::{
 
 /// The minor version of the protocol that this code speaks; see `proto/sync.proto` on compatibility.
 pub const MINOR: u32 = 1;
+/// The first that knows of prepared bindings: to an older agent such a port is another host's, as it always was.
+pub const PREPARED: u32 = 1;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ToServer {

@@ -4,7 +4,7 @@ use directory::{Directory, port_of};
 use model::{Digest, Generation, HostName, PortId};
 
 use super::{Effect, Refusal};
-use crate::messages::{Interface, Interfaces, Order, PortOrder, PortReport};
+use crate::messages::{Interface, Interfaces, Order, PREPARED, PortOrder, PortReport};
 
 /// Interface ids are read up to this length, and no more of them: bounds what one agent can make the server keep.
 const LONGEST_ID: usize = 255;
@@ -16,6 +16,8 @@ pub(super) struct Known {
     interfaces: BTreeMap<String, State>,
     dirty: BTreeSet<String>,
     pub(super) inventoried: bool,
+    /// It knows what a prepared binding is, and would not take it for one in force.
+    prepares: bool,
 }
 
 #[derive(Debug, Default)]
@@ -34,6 +36,10 @@ struct Held {
 }
 
 impl Known {
+    pub(super) fn of_version(minor: u32) -> Self {
+        Known { prepares: minor >= PREPARED, ..Known::default() }
+    }
+
     /// Takes a report into the directory.
     pub(super) fn report(
         &mut self,
@@ -117,7 +123,12 @@ impl Known {
     ) -> Option<PortOrder> {
         while let Some(id) = self.dirty.pop_first() {
             let Some(state) = self.interfaces.get_mut(&id) else { continue };
-            let order = Order::from(directory.order(host, &id));
+            let order = match directory.order(host, &id) {
+                directory::Order::Prepare(_) if !self.prepares => {
+                    Order::Isolate("it may move here, and this agent is too old to prepare for that".to_owned())
+                }
+                order => Order::from(order),
+            };
             let generation = order.generation();
             let held = Held { digest: order.digest(), generation };
             let known = state.held.replace(held).is_some_and(|held| held.digest == order.digest());

@@ -72,7 +72,7 @@ impl Session {
             minor: hello.minor.min(MINOR),
             welcome: Some(Welcome { minor: MINOR, software: software.to_owned(), epoch }),
             held,
-            interfaces: Known::default(),
+            interfaces: Known::of_version(hello.minor),
             cursors: BTreeMap::new(),
             dropping: BTreeMap::new(),
             dirty: BTreeSet::new(),

@@ -7,8 +7,8 @@ use model::{Binding, Change, Digest, Entry, Generation, Mac, Port, Revision};
 use sync::Error;
 use sync::agent::{Held, Update};
 use sync::messages::{
-    Ack, Complete, Delta, HeldNetwork, Hello, HostComplete, Interface, Interfaces, MINOR, Order, PortReport, Resync,
-    RowProblem, Snapshot, Sum, ToAgent, ToServer, Welcome,
+    Ack, Complete, Delta, HeldNetwork, Hello, HostComplete, Interface, Interfaces, MINOR, Order, PREPARED, PortReport,
+    Resync, RowProblem, Snapshot, Sum, ToAgent, ToServer, Welcome,
 };
 use sync::server::{Effect, Refusal, Session};
 
@@ -199,6 +199,24 @@ fn wired_is_believed_only_of_a_port_bound_here_under_its_present_binding() {
     assert_eq!(server.report(0, 1, true), []);
     assert_eq!(server.report(0, 1, false)[0], set_wired(0, 1, false));
     assert!(!server.report(0, 7, false).contains(&set_wired(0, 1, false)), "not of an earlier binding");
+}
+
+/// It would take the port for its own.
+#[test]
+fn an_agent_that_knows_nothing_of_prepared_bindings_is_told_that_the_port_is_anothers() {
+    for (minor, prepares) in [(MINOR, true), (PREPARED - 1, false)] {
+        let mut server = Server::new(vec![Port { prepared: vec![host(0)], ..a_port(1, 1, true) }]);
+        server.session = Session::new(&Hello { minor, ..hello(0) }, epoch(1), "test");
+        server.inventory(&[1]);
+        let (messages, _) = server.drain();
+        let orders = messages.iter().filter_map(|message| match message {
+            ToAgent::Orders(orders) => Some(&orders.ports),
+            _ => None,
+        });
+        let [order] = &orders.flatten().collect::<Vec<_>>()[..] else { panic!("{messages:?}") };
+        assert_eq!(matches!(&order.order, Order::Wire(wire) if wire.prepared), prepares, "{minor}: {order:?}");
+        assert_eq!(matches!(&order.order, Order::Isolate(_)), !prepares);
+    }
 }
 
 /// A report that answers an order to isolate, of a port that was deleted for one, is no trouble for people to look at.
