@@ -33,8 +33,4 @@ impl Dirty {
     pub(crate) fn order(&mut self, host: &HostName, port: PortId) {
         self.hosts.entry(host.clone()).or_default().orders.insert(port);
     }
-
-    pub fn is_empty(&self) -> bool {
-        self.hosts.is_empty() && !self.endpoints && self.ports.is_empty() && self.published.is_empty()
-    }
 }

@@ -337,6 +337,7 @@ fn endpoints_are_those_with_a_tunnel_type_in_common() {
     assert_eq!(names(directory.endpoints(&host(0))), ["host-2"]);
     assert_eq!(names(directory.endpoints(&host(2))), ["host-0", "host-1"]);
     assert!(directory.take_dirty().endpoints);
+    assert_eq!(directory.endpoints_revision(), Revision(2));
 
     commit(&mut directory, 3, vec![history::typed_host_fact(2, &["vxlan"])]);
     let (upserts, removes) = directory.endpoint_changes(&host(0), Revision(2)).unwrap();
