@@ -191,6 +191,9 @@ impl HostState {
         let mut transaction = Transaction::new();
         transaction.delete_ports(bridge, gone.values().copied());
         self.tunnels.deleted.extend(gone.into_keys());
+        // Now no flow names them, and no tunnel is waited for. Once the database says that they are gone one may be, and what
+        // is held until it comes would be taken to name them.
+        self.tell_ports();
         self.transact(Purpose::RemoveTunnels, transaction.into_operations());
     }
 
