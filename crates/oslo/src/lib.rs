@@ -5,14 +5,18 @@
 //! - [`address`]: which exchanges and queues there are for a topic, and with what they are declared.
 //! - [`Duplicates`]: a message that comes twice is taken once.
 //!
-//! All of it is pure: no I/O, no clock, no randomness. Ids and times come in as values.
+//! All of that is pure: no I/O, no clock, no randomness; ids and times come in as values. Around it is [`connection`], to one of
+//! several brokers, without TLS as yet.
 
 pub mod address;
 pub mod codec;
+pub mod connection;
 mod duplicates;
 mod error;
+pub mod events;
 mod json;
 pub mod object;
+pub mod transport;
 mod version;
 
 pub use codec::failure::{Failure, Kind};

@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod broker;
 mod declarations;
 mod messages;
 mod objects;
 mod property;
+mod proxy;
+mod rabbitmq;
 mod recordings;
 mod seeds;
