@@ -13,6 +13,18 @@ use crate::db::{Connection, Engine, Row, TOGETHER};
 /// Rows that one statement inserts. Few sizes, so that the engine has met the statement before.
 const SIZES: [usize; 3] = [64, 8, 1];
 
+/// Values that one statement compares with; as few sizes, for the same reason.
+const COMPARED: [usize; 3] = [1, 16, 256];
+
+/// These values in parts for as many statements, from the first on again where a part is too short.
+pub(crate) fn parts<T>(values: &[T]) -> impl Iterator<Item = impl Iterator<Item = &T>> {
+    let [.., most] = COMPARED;
+    values.chunks(most).map(|part| {
+        let size = COMPARED.into_iter().find(|size| *size >= part.len());
+        part.iter().cycle().take(size.unwrap_or(part.len()))
+    })
+}
+
 /// The values of a row, one `push_bind` for each.
 pub(crate) type Values<'q> = Separated<'q, Engine, &'static str>;
 

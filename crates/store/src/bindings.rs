@@ -20,7 +20,7 @@ impl Store {
 impl Port {
     /// As [`Store::inactive_bindings`], as this write has left them.
     pub async fn inactive_bindings(&self, write: &mut Write<'_>) -> Result<Vec<InactiveBinding>> {
-        select(write.db(), self.id).await
+        select(write.db().await?, self.id).await
     }
 
     /// Records a binding that is not in force, or changes it.
@@ -32,7 +32,7 @@ impl Port {
         binding: &InactiveBinding,
         can_bind: &CanBind<'_>,
     ) -> Result<()> {
-        let segment = networks::segment(write.db(), self.network_id).await?;
+        let segment = networks::segment(write.db().await?, self.network_id).await?;
         if !is_served(&binding.attributes) || !can_bind(&binding.host, segment.tunnel_type) {
             return Err(Error::CannotBind { port: self.id, host: binding.host.clone() });
         }
@@ -86,7 +86,7 @@ impl Port {
         .bind(binding.host.as_str())
         .bind(binding.vif_type.map_or(UNBOUND, VifType::as_str))
         .bind(attributes_text(&binding.attributes)?)
-        .execute(write.db())
+        .execute(write.db().await?)
         .await?;
         Ok(changed.rows_affected() > 0)
     }
@@ -97,7 +97,7 @@ pub(crate) async fn delete(write: &mut Write<'_>, port: PortId, host: &HostName)
     let deleted = sqlx::query("DELETE FROM inactive_bindings WHERE port_id = $1 AND host = $2")
         .bind(port.0)
         .bind(host.as_str())
-        .execute(write.db())
+        .execute(write.db().await?)
         .await?;
     Ok(deleted.rows_affected() > 0)
 }

@@ -168,7 +168,7 @@ pub(crate) async fn change(
     have: &[FixedIp],
     choices: Option<&[FixedIpChoice]>,
 ) -> Result<()> {
-    let places = Site::of(write.db(), taker.network).await?.places(taker.device_owner)?;
+    let places = Site::of(write.db().await?, taker.network).await?.places(taker.device_owner)?;
     let (formed, chosen): (Vec<FixedIp>, Vec<FixedIp>) =
         have.iter().cloned().partition(|fixed_ip| places.forms_own(fixed_ip.subnet_id));
     let same: Vec<FixedIpChoice> =
@@ -242,7 +242,7 @@ async fn release(write: &mut Write<'_>, fixed_ip: &FixedIp) -> Result<()> {
     sqlx::query("DELETE FROM fixed_ips WHERE subnet_id = $1 AND ip = $2")
         .bind(fixed_ip.subnet_id.0)
         .bind(ip_bytes(fixed_ip.ip))
-        .execute(write.db())
+        .execute(write.db().await?)
         .await?;
     ipam::give_back(write, fixed_ip.subnet_id, fixed_ip.ip).await
 }
@@ -254,7 +254,7 @@ async fn insert(write: &mut Write<'_>, port: PortId, position: usize, fixed_ip: 
     let mut batch = Batch::default();
     let conflict = " ON CONFLICT (subnet_id, ip) DO NOTHING RETURNING position";
     batch.insert(INSERT, &[(port, position, fixed_ip.clone())], bind, conflict);
-    if batch.fetch(write.db()).await?.iter().all(Vec::is_empty) {
+    if batch.fetch(write.db().await?).await?.iter().all(Vec::is_empty) {
         return Err(Error::IpInUse { subnet: fixed_ip.subnet_id, ip: fixed_ip.ip });
     }
     Ok(())
@@ -270,7 +270,7 @@ async fn reposition(write: &mut Write<'_>, position: usize, fixed_ip: &FixedIp) 
         .bind(i64::try_from(position).unwrap_or(i64::MAX))
         .bind(fixed_ip.subnet_id.0)
         .bind(ip_bytes(fixed_ip.ip))
-        .execute(write.db())
+        .execute(write.db().await?)
         .await?;
     Ok(())
 }

@@ -87,7 +87,7 @@ async fn register(write: &mut Write<'_>, registration: &HostRegistration) -> Res
     let claimed = sqlx::query("SELECT name FROM hosts WHERE endpoint = $1 AND name <> $2")
         .bind(ip_bytes(registration.endpoint))
         .bind(registration.name.as_str())
-        .fetch_optional(write.db())
+        .fetch_optional(write.db().await?)
         .await?;
     if let Some(row) = claimed {
         return Err(Error::EndpointInUse {
@@ -107,12 +107,12 @@ async fn register(write: &mut Write<'_>, registration: &HostRegistration) -> Res
     .bind(id)
     .bind(ip_bytes(registration.endpoint))
     .bind(now)
-    .execute(write.db())
+    .execute(write.db().await?)
     .await?;
-    update(write.db(), registration, now).await?;
+    update(write.db().await?, registration, now).await?;
     let row = sqlx::query("SELECT * FROM hosts WHERE name = $1")
         .bind(registration.name.as_str())
-        .fetch_one(write.db())
+        .fetch_one(write.db().await?)
         .await?;
     let host = read(&row)?;
     write.touch(Touched::Host(host.name.clone()), Some(Change::Host(host.to_model())));
@@ -196,7 +196,7 @@ impl Host {
             .bind(admin_state_up)
             .bind(&description)
             .bind(self.id)
-            .execute(write.db())
+            .execute(write.db().await?)
             .await?;
         write.touch(Touched::Host(self.name.clone()), None);
         Ok(Host { admin_state_up, description, ..self })
@@ -204,7 +204,7 @@ impl Host {
 
     /// Forgets the host: its endpoint is free for another. Ports stay bound to its name.
     pub async fn delete(self, write: &mut Write<'_>) -> Result<()> {
-        sqlx::query("DELETE FROM hosts WHERE id = $1").bind(self.id).execute(write.db()).await?;
+        sqlx::query("DELETE FROM hosts WHERE id = $1").bind(self.id).execute(write.db().await?).await?;
         write.touch(Touched::Host(self.name.clone()), Some(Change::HostDeleted(self.name)));
         Ok(())
     }

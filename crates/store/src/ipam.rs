@@ -53,9 +53,7 @@ pub(crate) async fn take_any(
     while taken.len() < wanted {
         if !next.contains_key(&subnet) {
             write.flush().await?;
-            let mut batch = Batch::default();
-            ask_next(&mut batch, network);
-            let answers = batch.fetch(write.db()).await?;
+            let answers = write.ask(|batch| ask_next(batch, network)).await?;
             next.extend(read_next(answers.first().map(Vec::as_slice).unwrap_or_default())?);
         }
         let Some((range, from)) = next.remove(&subnet) else { break };
@@ -87,13 +85,13 @@ pub(crate) async fn take(write: &mut Write<'_>, subnet: SubnetId, cidr: &IpNet, 
     )
     .bind(subnet.0)
     .bind(ip_bytes(ip))
-    .fetch_optional(write.db())
+    .fetch_optional(write.db().await?)
     .await?;
     match row.as_ref().map(read_range).transpose()? {
         Some(range) if range.0 <= ip => {
             let mut batch = Batch::default();
             carve(&mut batch, subnet, range, (ip, ip));
-            batch.run(write.db()).await?;
+            batch.run(write.db().await?).await?;
         }
         _ => {}
     }
@@ -121,7 +119,7 @@ pub(crate) async fn give_back(write: &mut Write<'_>, subnet: SubnetId, ip: IpAdd
     let pool = sqlx::query("SELECT 1 FROM allocation_pools WHERE subnet_id = $1 AND first_ip <= $2 AND last_ip >= $2")
         .bind(subnet.0)
         .bind(ip_bytes(ip))
-        .fetch_optional(write.db())
+        .fetch_optional(write.db().await?)
         .await?;
     if pool.is_none() {
         return Ok(());
@@ -132,7 +130,7 @@ pub(crate) async fn give_back(write: &mut Write<'_>, subnet: SubnetId, ip: IpAdd
     .bind(subnet.0)
     .bind(before(ip).map(ip_bytes))
     .bind(after(ip).map(ip_bytes))
-    .fetch_all(write.db())
+    .fetch_all(write.db().await?)
     .await?;
     let mut joined = (ip, ip);
     for row in &neighbours {
@@ -141,22 +139,24 @@ pub(crate) async fn give_back(write: &mut Write<'_>, subnet: SubnetId, ip: IpAdd
     }
     let mut batch = Batch::default();
     insert_free(&mut batch, subnet, &[joined]);
-    batch.run(write.db()).await?;
+    batch.run(write.db().await?).await?;
     Ok(())
 }
 
 /// Works out anew what is free: the pools without the addresses of ports.
 pub(crate) async fn rebuild(write: &mut Write<'_>, subnet: SubnetId, pools: &[Range]) -> Result<()> {
     write.flush().await?;
-    sqlx::query("DELETE FROM allocation_pools WHERE subnet_id = $1").bind(subnet.0).execute(write.db()).await?;
-    sqlx::query("DELETE FROM free_ranges WHERE subnet_id = $1").bind(subnet.0).execute(write.db()).await?;
+    sqlx::query("DELETE FROM allocation_pools WHERE subnet_id = $1").bind(subnet.0).execute(write.db().await?).await?;
+    sqlx::query("DELETE FROM free_ranges WHERE subnet_id = $1").bind(subnet.0).execute(write.db().await?).await?;
     let mut batch = Batch::default();
     insert_ranges(&mut batch, "INSERT INTO allocation_pools (subnet_id, first_ip, last_ip)", subnet, pools);
-    let rows =
-        sqlx::query("SELECT ip FROM fixed_ips WHERE subnet_id = $1").bind(subnet.0).fetch_all(write.db()).await?;
+    let rows = sqlx::query("SELECT ip FROM fixed_ips WHERE subnet_id = $1")
+        .bind(subnet.0)
+        .fetch_all(write.db().await?)
+        .await?;
     let taken = rows.iter().map(|row| ip_from(row.try_get(0)?)).collect::<Result<Vec<_>>>()?;
     insert_free(&mut batch, subnet, &addresses::without(pools, &taken));
-    batch.run(write.db()).await?;
+    batch.run(write.db().await?).await?;
     Ok(())
 }
 

@@ -1,12 +1,11 @@
 //! The MACs of new ports: those that are asked for, which must be free, and random ones that are.
 
 use std::collections::HashSet;
-use std::iter;
 
 use model::{Mac, NetworkId};
 use sqlx::Row as _;
 
-use crate::batch::Batch;
+use crate::batch::{self, Batch};
 use crate::db::{Row, mac_from};
 use crate::environment::Environment;
 use crate::types::NewPort;
@@ -15,9 +14,6 @@ use crate::{Error, Result};
 
 /// Random MACs to try: 2^24 are ours, so several clashes in a row mean that the network is full.
 const TRIES: usize = 16;
-/// MACs that one statement asks for. Few sizes, so that the engine has met the statement before.
-const SIZES: [usize; 3] = [1, 16, MOST];
-const MOST: usize = 256;
 
 /// A MAC for each new port, in their order.
 pub(crate) struct Macs(Vec<Wanted>);
@@ -42,15 +38,13 @@ impl Macs {
     /// Asks which of them their networks have.
     pub(crate) fn ask(&self, batch: &mut Batch) {
         for of_network in self.0.chunk_by(|one, next| one.network == next.network) {
-            for some in of_network.chunks(MOST) {
-                let Some(last) = some.last() else { continue };
-                let size = SIZES.into_iter().find(|size| *size >= some.len()).unwrap_or(MOST);
+            for part in batch::parts(of_network) {
                 let query = batch.statement().push("SELECT network_id, mac FROM ports WHERE mac IN (");
                 let mut list = query.separated(", ");
-                for wanted in some.iter().chain(iter::repeat(last)).take(size) {
+                for wanted in part {
                     list.push_bind(wanted.mac.0.to_vec());
                 }
-                query.push(") AND network_id = ").push_bind(last.network.0);
+                query.push(") AND network_id = ").push_bind(of_network.first().map(|wanted| wanted.network.0));
             }
         }
     }
@@ -61,9 +55,7 @@ impl Macs {
         let mut tries = TRIES;
         while let Some(crowded) = self.make_way(&taken, write.environment)? {
             tries = tries.checked_sub(1).ok_or(Error::NoFreeMac(crowded))?;
-            let mut batch = Batch::default();
-            self.ask(&mut batch);
-            taken = read(&batch.fetch(write.db()).await?)?;
+            taken = read(&write.ask(|batch| self.ask(batch)).await?)?;
         }
         Ok(self.0.into_iter().map(|wanted| wanted.mac).collect())
     }

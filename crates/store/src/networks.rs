@@ -36,7 +36,7 @@ impl Network {
             .bind(i64::from(after.mtu))
             .bind(attributes_text(&after.attributes)?)
             .bind(before.id.0)
-            .execute(write.db())
+            .execute(write.db().await?)
             .await?;
         touch(write, before.id).await?;
         let after: Network = write.get(before.id.0).await?;
@@ -55,7 +55,7 @@ impl Network {
         )
         .bind(self.id.0)
         .bind(&self.project_id)
-        .fetch_optional(write.db())
+        .fetch_optional(write.db().await?)
         .await?;
         Ok(used.is_some())
     }
@@ -64,11 +64,11 @@ impl Network {
     pub async fn delete(self, write: &mut Write<'_>) -> Result<()> {
         let id = self.id;
         self.delete_own_ports(write).await?;
-        sqlx::query("DELETE FROM subnets WHERE network_id = $1").bind(id.0).execute(write.db()).await?;
+        sqlx::query("DELETE FROM subnets WHERE network_id = $1").bind(id.0).execute(write.db().await?).await?;
         for subnet in self.subnets {
             write.touch(Touched::Subnet(subnet), None);
         }
-        sqlx::query("DELETE FROM networks WHERE id = $1").bind(id.0).execute(write.db()).await?;
+        sqlx::query("DELETE FROM networks WHERE id = $1").bind(id.0).execute(write.db().await?).await?;
         write.touch(Touched::Network(id), Some(Change::NetworkDeleted(id)));
         Ok(())
     }
@@ -76,7 +76,7 @@ impl Network {
     async fn delete_own_ports(&self, write: &mut Write<'_>) -> Result<()> {
         let ports = sqlx::query("SELECT id, device_owner FROM ports WHERE network_id = $1")
             .bind(self.id.0)
-            .fetch_all(write.db())
+            .fetch_all(write.db().await?)
             .await?;
         let (mut own, mut others) = (Vec::new(), Vec::new());
         for row in &ports {
@@ -143,7 +143,7 @@ async fn insert(write: &mut Write<'_>, new: &NewNetwork) -> Result<()> {
     .bind(stamp.created_at)
     .bind(stamp.updated_at)
     .bind(stamp.revision_number)
-    .execute(write.db())
+    .execute(write.db().await?)
     .await?;
     Ok(())
 }
@@ -154,7 +154,7 @@ pub(crate) async fn touch(write: &mut Write<'_>, id: NetworkId) -> Result<()> {
     sqlx::query("UPDATE networks SET updated_at = $1, revision_number = revision_number + 1 WHERE id = $2")
         .bind(now)
         .bind(id.0)
-        .execute(write.db())
+        .execute(write.db().await?)
         .await?;
     write.touch(Touched::Network(id), None);
     Ok(())

@@ -60,18 +60,21 @@ async fn look_round(
     groups: &mut Groups,
     new: &[NewPort],
 ) -> Result<(HashMap<NetworkId, Site>, Next, Vec<Mac>)> {
-    let mut batch = Batch::default();
     let mut networks: Vec<(NetworkId, &str)> = Vec::new();
     for port in new {
         if networks.iter().all(|(network, _)| *network != port.network_id) {
-            Site::ask(&mut batch, port.network_id, Some(&port.project_id));
-            ipam::ask_next(&mut batch, port.network_id);
             networks.push((port.network_id, &port.project_id));
         }
     }
     let macs = Macs::wish(new, write.environment);
-    macs.ask(&mut batch);
-    let answers = batch.fetch(write.db()).await?;
+    let ask = |batch: &mut Batch| {
+        for (network, project) in &networks {
+            Site::ask(batch, *network, Some(project));
+            ipam::ask_next(batch, *network);
+        }
+        macs.ask(batch);
+    };
+    let answers = write.ask(ask).await?;
     let (of_networks, of_macs) = answers.split_at_checked(2 * networks.len()).unwrap_or_default();
     let (mut sites, mut next) = (HashMap::new(), Next::new());
     for ((network, project), answers) in networks.into_iter().zip(of_networks.chunks(2)) {

@@ -69,7 +69,7 @@ impl Groups {
 
     async fn check(&mut self, write: &mut Write<'_>, groups: &[Uuid]) -> Result<()> {
         if !self.checked.contains(groups) {
-            check(write.db(), groups).await?;
+            check(write.db().await?, groups).await?;
             self.checked.insert(groups.to_vec());
         }
         Ok(())
@@ -85,7 +85,7 @@ pub(crate) fn groups(attributes: &Attributes) -> Vec<Uuid> {
 /// Checks the groups that an update names, and puts them among its attributes. Their order says nothing: the same in
 /// another one are no change.
 pub(crate) async fn replace(write: &mut Write<'_>, named: &[Uuid], attributes: &mut Attributes) -> Result<()> {
-    check(write.db(), named).await?;
+    check(write.db().await?, named).await?;
     let before: HashSet<Uuid> = groups(attributes).into_iter().collect();
     if before != named.iter().copied().collect() || !attributes.contains_key(GROUPS) {
         attributes.insert(GROUPS.to_owned(), json!(named));
@@ -119,14 +119,14 @@ pub(crate) async fn join(write: &mut Write<'_>, port: PortId, before: &[Uuid], a
         sqlx::query("DELETE FROM port_security_groups WHERE security_group_id = $1 AND port_id = $2")
             .bind(left)
             .bind(port.0)
-            .execute(write.db())
+            .execute(write.db().await?)
             .await?;
     }
     let joined: Vec<(Uuid, PortId)> =
         after.iter().filter(|group| !before.contains(group)).map(|group| (*group, port)).collect();
     let mut batch = Batch::default();
     insert(&mut batch, &joined);
-    batch.run(write.db()).await?;
+    batch.run(write.db().await?).await?;
     Ok(())
 }
 

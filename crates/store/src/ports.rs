@@ -6,7 +6,7 @@ use serde_json::Value;
 use sqlx::{AssertSqlSafe, QueryBuilder, Row as _};
 use uuid::Uuid;
 
-use crate::db::{Connection, attributes_from, attributes_text, to_i64};
+use crate::db::{Connection, Engine, Row, attributes_from, attributes_text, to_i64};
 use crate::filter::{Column, Filter};
 use crate::fixed_ips::Taker;
 use crate::packed::{self, Packed, Part};
@@ -37,7 +37,7 @@ impl Port {
         let another_kind = after.vnic_type() != before.vnic_type();
         let where_it_is = before.binding.as_ref().filter(|_| another_kind).map(|binding| Some(binding.host.clone()));
         if let Some(host) = update.host.or(where_it_is) {
-            let segment = networks::segment(write.db(), before.network_id).await?;
+            let segment = networks::segment(write.db().await?, before.network_id).await?;
             after.binding = rebind(&after, host, |host| can_bind(host, segment.tunnel_type));
         }
         if after.binding != before.binding || before.admin_state_up && !after.admin_state_up {
@@ -64,7 +64,7 @@ impl Port {
 
     pub async fn delete(self, write: &mut Write<'_>) -> Result<()> {
         fixed_ips::release_all(write, &self).await?;
-        sqlx::query("DELETE FROM ports WHERE id = $1").bind(self.id.0).execute(write.db()).await?;
+        sqlx::query("DELETE FROM ports WHERE id = $1").bind(self.id.0).execute(write.db().await?).await?;
         write.touch(Touched::Port(self.id), Some(Change::PortDeleted(self.id)));
         Ok(())
     }
@@ -136,7 +136,7 @@ pub(crate) async fn forget_addresses(
         sqlx::query("DELETE FROM fixed_ips WHERE subnet_id = $1 AND port_id = $2")
             .bind(subnet.0)
             .bind(port.id.0)
-            .execute(write.db())
+            .execute(write.db().await?)
             .await?;
         count_change(write, port).await?;
     }
@@ -164,7 +164,7 @@ async fn count_change(write: &mut Write<'_>, before: &Port) -> Result<Port> {
         .bind(after.stamp.updated_at)
         .bind(after.stamp.revision_number)
         .bind(after.id.0)
-        .execute(write.db())
+        .execute(write.db().await?)
         .await?;
     let change = (after.to_model() != before.to_model()).then(|| Change::Port(after.to_model()));
     write.touch(Touched::Port(after.id), change);
@@ -175,12 +175,9 @@ impl Stored for Port {
     const TABLE: &'static str = "ports";
 
     async fn select(db: &mut Connection, filter: &Filter) -> Result<Vec<Port>> {
-        // the order is that of the inner statement, as engines keep it for such an aggregate
-        let all = packed::rows("o.port", None);
-        let mut query = QueryBuilder::new(format!("SELECT {all} FROM ({}", select("AS port", FULL)));
-        filter.push_to::<Self>(&mut query, "p");
-        query.push(") AS o");
-        Packed::new(query.build().fetch_one(db).await?.try_get(0)?).rows(read)
+        let mut query = QueryBuilder::default();
+        ask(&mut query, filter);
+        read_all(&[query.build().fetch_one(db).await?])
     }
 
     fn id(&self) -> Uuid {
@@ -198,6 +195,20 @@ impl Stored for Port {
     fn stamp(&self) -> Option<Stamp> {
         Some(self.stamp)
     }
+}
+
+/// Asks for the ports that match; [`read_all`] reads the answer.
+pub(crate) fn ask(query: &mut QueryBuilder<Engine>, filter: &Filter) {
+    // the order is that of the inner statement, as engines keep it for such an aggregate
+    let all = packed::rows("o.port", None);
+    query.push(format!("SELECT {all} FROM ({}", select("AS port", FULL)));
+    filter.push_to::<Port>(query, "p");
+    query.push(") AS o");
+}
+
+pub(crate) fn read_all(rows: &[Row]) -> Result<Vec<Port>> {
+    let all = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+    Packed::new(all.try_get(0)?).rows(read)
 }
 
 /// What [`read_model`] reads, but for the rows that hang on a port.
@@ -289,7 +300,7 @@ async fn save(write: &mut Write<'_>, before: &Port, after: &Port) -> Result<()> 
     .bind(attributes_text(&after.attributes)?)
     .bind(after.id.0)
     .bind(after.network_id.0)
-    .execute(write.db())
+    .execute(write.db().await?)
     .await?;
     if saved.rows_affected() == 0 {
         return Err(Error::MacInUse { network: after.network_id, mac: after.mac });
@@ -319,13 +330,13 @@ async fn bind(
     .bind(binding.vif_type.as_str())
     .bind(former.map(|former| former.host.as_str()))
     .bind(former.map(|former| to_i64(former.generation.0)).transpose()?)
-    .execute(write.db())
+    .execute(write.db().await?)
     .await?;
     Ok(())
 }
 
 async fn unbind(write: &mut Write<'_>, port: PortId) -> Result<()> {
-    sqlx::query("DELETE FROM bindings WHERE port_id = $1").bind(port.0).execute(write.db()).await?;
+    sqlx::query("DELETE FROM bindings WHERE port_id = $1").bind(port.0).execute(write.db().await?).await?;
     Ok(())
 }
 

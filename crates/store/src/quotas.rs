@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sqlx::Row as _;
 
-use crate::db::{Connection, to_i64};
+use crate::db::{Connection, Row, to_i64};
 use crate::types::SecurityGroup;
 use crate::write::{Touched, Write};
 use crate::{Error, Result, Store};
@@ -26,13 +26,7 @@ impl Store {
     /// The limits that were set for each project, by its id.
     pub async fn quotas(&self) -> Result<BTreeMap<String, Limits>> {
         let mut reader = self.reader().await?;
-        let rows = sqlx::query("SELECT project_id, resource, maximum FROM quotas").fetch_all(&mut *reader).await?;
-        let mut quotas = BTreeMap::<String, Limits>::new();
-        for row in rows {
-            let counted = Counted::parse(row.try_get("resource")?)?;
-            quotas.entry(row.try_get("project_id")?).or_default().insert(counted, row.try_get("maximum")?);
-        }
-        Ok(quotas)
+        read(&sqlx::query(ALL).fetch_all(&mut *reader).await?)
     }
 
     /// The limits that were set for this project.
@@ -75,24 +69,33 @@ impl Write<'_> {
             // it counts, too
             SecurityGroup::default_of(self, project).await?;
         }
-        let limit = limit(self.db(), defaults, counted, project).await?;
-        if limit >= 0 && count(self.db(), project, counted, limit).await?.saturating_add(more) > limit {
+        let limit = self.limit(defaults, counted, project).await?;
+        if limit >= 0 && count(self.db().await?, project, counted, limit).await?.saturating_add(more) > limit {
             return Err(Error::OverQuota(counted));
         }
         Ok(())
     }
+
+    async fn limit(&mut self, defaults: &Limits, counted: Counted, project: &str) -> Result<i64> {
+        let quotas = match self.quotas.take() {
+            Some(quotas) => quotas,
+            None => read(&sqlx::query(ALL).fetch_all(self.db().await?).await?)?,
+        };
+        let set = quotas.get(project).and_then(|limits| limits.get(&counted)).copied();
+        self.quotas = Some(quotas);
+        Ok(set.or_else(|| defaults.get(&counted).copied()).unwrap_or(-1))
+    }
 }
 
-async fn limit(db: &mut Connection, defaults: &Limits, counted: Counted, project: &str) -> Result<i64> {
-    let row = sqlx::query("SELECT maximum FROM quotas WHERE project_id = $1 AND resource = $2")
-        .bind(project)
-        .bind(counted.as_str())
-        .fetch_optional(db)
-        .await?;
-    match row {
-        Some(row) => Ok(row.try_get(0)?),
-        None => Ok(defaults.get(&counted).copied().unwrap_or(-1)),
+const ALL: &str = "SELECT project_id, resource, maximum FROM quotas";
+
+fn read(rows: &[Row]) -> Result<BTreeMap<String, Limits>> {
+    let mut quotas = BTreeMap::<String, Limits>::new();
+    for row in rows {
+        let counted = Counted::parse(row.try_get("resource")?)?;
+        quotas.entry(row.try_get("project_id")?).or_default().insert(counted, row.try_get("maximum")?);
     }
+    Ok(quotas)
 }
 
 /// What the project has, counted up to a bound.
@@ -104,7 +107,7 @@ async fn count(db: &mut Connection, project: &str, counted: Counted, bound: i64)
 async fn set(write: &mut Write<'_>, project: &str, limits: &Limits, check: bool) -> Result<()> {
     for (counted, limit) in limits {
         if check {
-            let used = count(write.db(), project, *counted, i64::MAX).await?;
+            let used = count(write.db().await?, project, *counted, i64::MAX).await?;
             if used > *limit {
                 return Err(Error::QuotaBelowUsage { counted: *counted, limit: *limit, used });
             }
@@ -117,7 +120,7 @@ async fn set(write: &mut Write<'_>, project: &str, limits: &Limits, check: bool)
         .bind(project)
         .bind(counted.as_str())
         .bind(limit)
-        .execute(write.db())
+        .execute(write.db().await?)
         .await?;
         if changed.rows_affected() > 0 {
             write.touch(Touched::Quota(project.to_owned()), None);
@@ -127,7 +130,8 @@ async fn set(write: &mut Write<'_>, project: &str, limits: &Limits, check: bool)
 }
 
 async fn delete(write: &mut Write<'_>, project: String) -> Result<()> {
-    let deleted = sqlx::query("DELETE FROM quotas WHERE project_id = $1").bind(&project).execute(write.db()).await?;
+    let deleted =
+        sqlx::query("DELETE FROM quotas WHERE project_id = $1").bind(&project).execute(write.db().await?).await?;
     if to_i64(deleted.rows_affected())? == 0 {
         return Err(Error::QuotaNotFound(project));
     }

@@ -1,13 +1,18 @@
 //! What the hub writes: bindings that a host made possible, which ports are wired, and what status follows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::{Change, HostName, PortId, PortStatus};
 use sqlx::Row as _;
 
+use crate::batch::{self, Batch};
+use crate::filter::{Column, Filter};
 use crate::types::{Port, PortUpdate, VifType, WiredReport};
 use crate::write::{Touched, Write};
-use crate::{Result, Store, stored};
+use crate::{Result, Store, ports};
+
+/// Ports that are in memory together while reports of them are recorded.
+const AT_ONCE: usize = 1000;
 
 impl Store {
     /// Binds the ports that wait for this host (`binding_failed`) and whose segment it serves, if it is enabled: each
@@ -39,17 +44,21 @@ impl Store {
             Box::pin(async move {
                 let mut statuses: BTreeMap<PortId, PortStatus> = statuses.into_iter().collect();
                 let mut reports: BTreeMap<PortId, Vec<WiredReport>> = BTreeMap::new();
-                for report in &wired {
-                    reports.entry(report.port).or_default().push(*report);
+                for report in wired {
+                    reports.entry(report.port).or_default().push(report);
                 }
                 let mut stale = Vec::new();
-                for (port, reports) in reports {
-                    stale.extend(record(write, port, &reports, statuses.remove(&port)).await?);
+                let ids: BTreeSet<PortId> = reports.keys().chain(statuses.keys()).copied().collect();
+                let ids: Vec<PortId> = ids.into_iter().collect();
+                for some in ids.chunks(AT_ONCE) {
+                    for port in found(write, some).await? {
+                        let (reports, status) = (reports.remove(&port.id), statuses.remove(&port.id));
+                        stale.extend(record(write, &port, &reports.unwrap_or_default(), status));
+                    }
                 }
-                for (port, status) in statuses {
-                    record(write, port, &[], Some(status)).await?;
-                }
-                Ok(wired.into_iter().filter(|report| stale.contains(report)).collect())
+                // of ports that are gone
+                stale.extend(reports.into_values().flatten());
+                Ok(stale)
             })
         })
         .await
@@ -64,7 +73,7 @@ async fn bind_pending(write: &mut Write<'_>, host: &HostName) -> Result<Vec<Port
     )
     .bind(host.as_str())
     .bind(VifType::BindingFailed.as_str())
-    .fetch_all(write.db())
+    .fetch_all(write.db().await?)
     .await?;
     let mut bound = Vec::new();
     for row in rows {
@@ -81,14 +90,26 @@ async fn bind_pending(write: &mut Write<'_>, host: &HostName) -> Result<Vec<Port
     Ok(bound)
 }
 
+/// Those of these ports that there are.
+async fn found(write: &mut Write<'_>, ids: &[PortId]) -> Result<Vec<Port>> {
+    let ask = |batch: &mut Batch| {
+        for part in batch::parts(ids) {
+            let ids = part.map(PortId::to_string).collect();
+            let filter = Filter { conditions: vec![(Column::Id, ids)], ..Filter::default() };
+            ports::ask(batch.statement(), &filter);
+        }
+    };
+    let found = write.ask(ask).await?;
+    Ok(found.iter().map(|rows| ports::read_all(rows)).collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+}
+
 /// Takes all to a port at once, the reports first. Returns those that are stale; a status may hold all the same.
-async fn record(
+fn record(
     write: &mut Write<'_>,
-    id: PortId,
+    before: &Port,
     reports: &[WiredReport],
     status: Option<PortStatus>,
-) -> Result<Vec<WiredReport>> {
-    let Some(before) = stored::find::<Port>(write.db(), id.0).await? else { return Ok(reports.to_vec()) };
+) -> Vec<WiredReport> {
     let mut after = before.clone();
     let mut stale = Vec::new();
     for report in reports {
@@ -105,9 +126,9 @@ async fn record(
         after.status = status;
     }
     if (after.wired, after.status, &after.former) != (before.wired, before.status, &before.former) {
-        save(write, &before, &after);
+        save(write, before, &after);
     }
-    Ok(stale)
+    stale
 }
 
 /// The old host of a port that moves has it wired no more.

@@ -24,7 +24,7 @@ impl SecurityGroupRule {
     }
 
     pub async fn delete(self, write: &mut Write<'_>) -> Result<()> {
-        sqlx::query("DELETE FROM security_group_rules WHERE id = $1").bind(self.id).execute(write.db()).await?;
+        sqlx::query("DELETE FROM security_group_rules WHERE id = $1").bind(self.id).execute(write.db().await?).await?;
         security_groups::touch(write, self.security_group_id).await
     }
 }
@@ -43,13 +43,13 @@ pub(crate) async fn insert(write: &mut Write<'_>, new: NewSecurityGroupRule) -> 
     .bind(&meaning)
     .bind(attributes_text(&new.attributes)?)
     .bind(created_at)
-    .execute(write.db())
+    .execute(write.db().await?)
     .await?;
     if inserted.rows_affected() == 0 {
         let row = sqlx::query("SELECT id FROM security_group_rules WHERE security_group_id = $1 AND meaning = $2")
             .bind(new.security_group_id)
             .bind(&meaning)
-            .fetch_one(write.db())
+            .fetch_one(write.db().await?)
             .await?;
         return Err(Error::SecurityGroupRuleExists { rule: row.try_get(0)? });
     }

@@ -28,7 +28,7 @@ impl Store {
 impl SecurityGroup {
     /// As [`Store::default_security_group`], in a write that is open.
     pub async fn default_of(write: &mut Write<'_>, project: &str) -> Result<Uuid> {
-        if let Some(id) = find_default(write.db(), project).await? {
+        if let Some(id) = find_default(write.db().await?, project).await? {
             return Ok(id);
         }
         let group = NewSecurityGroup {
@@ -70,7 +70,7 @@ impl SecurityGroup {
             .bind(after.stateful)
             .bind(attributes_text(&after.attributes)?)
             .bind(after.id)
-            .execute(write.db())
+            .execute(write.db().await?)
             .await?;
         touch(write, after.id).await?;
         write.get(after.id).await
@@ -79,7 +79,7 @@ impl SecurityGroup {
     /// Refused while a port is in it. Rules of other groups that name it go with it.
     pub async fn delete(self, write: &mut Write<'_>) -> Result<()> {
         self.refuse_if_used(write).await?;
-        sqlx::query("DELETE FROM security_groups WHERE id = $1").bind(self.id).execute(write.db()).await?;
+        sqlx::query("DELETE FROM security_groups WHERE id = $1").bind(self.id).execute(write.db().await?).await?;
         write.touch(Touched::SecurityGroup(self.id), None);
         Ok(())
     }
@@ -87,7 +87,7 @@ impl SecurityGroup {
     async fn refuse_if_used(&self, write: &mut Write<'_>) -> Result<()> {
         let used = sqlx::query("SELECT 1 FROM port_security_groups WHERE security_group_id = $1 LIMIT 1")
             .bind(self.id)
-            .fetch_optional(write.db())
+            .fetch_optional(write.db().await?)
             .await?;
         if used.is_some() { Err(Error::SecurityGroupInUse(self.id)) } else { Ok(()) }
     }
@@ -116,7 +116,7 @@ async fn create(write: &mut Write<'_>, new: &NewSecurityGroup, is_default: bool)
     .bind(stamp.created_at)
     .bind(stamp.updated_at)
     .bind(stamp.revision_number)
-    .execute(write.db())
+    .execute(write.db().await?)
     .await?;
     for ethertype in ETHERTYPES {
         // members of the default group hear each other
@@ -160,7 +160,7 @@ pub(crate) async fn touch(write: &mut Write<'_>, id: Uuid) -> Result<()> {
     sqlx::query("UPDATE security_groups SET updated_at = $1, revision_number = revision_number + 1 WHERE id = $2")
         .bind(now)
         .bind(id)
-        .execute(write.db())
+        .execute(write.db().await?)
         .await?;
     write.touch(Touched::SecurityGroup(id), None);
     Ok(())

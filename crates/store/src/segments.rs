@@ -52,7 +52,7 @@ async fn take(write: &mut Write<'_>, network: NetworkId, segment: Segment) -> Re
     .bind(network.0)
     .bind(segment.tunnel_type.as_str())
     .bind(i64::from(segment.key))
-    .execute(write.db())
+    .execute(write.db().await?)
     .await?;
     Ok(inserted.rows_affected() == 1)
 }
@@ -71,7 +71,7 @@ async fn first_gap(
     .bind(tunnel_type.as_str())
     .bind(i64::from(*range.start()))
     .bind(i64::from(*range.end()))
-    .fetch_one(write.db())
+    .fetch_one(write.db().await?)
     .await?;
     row.try_get::<Option<i64>, _>(0)?.map(to_key).transpose()
 }

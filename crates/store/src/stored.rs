@@ -64,12 +64,12 @@ impl Store {
 impl Write<'_> {
     /// As [`Store::get`], as this write has left it.
     pub async fn get<T: Stored>(&mut self, id: Uuid) -> Result<T> {
-        get(self.db(), id).await
+        get(self.db().await?, id).await
     }
 
     /// As [`Store::list`], as this write has left it.
     pub async fn list<T: Stored>(&mut self, filter: &Filter) -> Result<Vec<T>> {
-        T::select(self.db(), filter).await
+        T::select(self.db().await?, filter).await
     }
 }
 

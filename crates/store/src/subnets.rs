@@ -59,7 +59,7 @@ impl Subnet {
         .bind(attributes_text(&after.attributes)?)
         .bind(now)
         .bind(before.id.0)
-        .execute(write.db())
+        .execute(write.db().await?)
         .await?;
         if after.allocation_pools != before.allocation_pools {
             ipam::rebuild(write, before.id, &after.allocation_pools).await?;
@@ -90,12 +90,12 @@ impl Subnet {
         ports::forget_addresses(write, self.id, loses).await?;
         let used = sqlx::query("SELECT 1 FROM fixed_ips WHERE subnet_id = $1 LIMIT 1")
             .bind(self.id.0)
-            .fetch_optional(write.db())
+            .fetch_optional(write.db().await?)
             .await?;
         if used.is_some() {
             return Err(Error::SubnetInUse { subnet: self.id });
         }
-        sqlx::query("DELETE FROM subnets WHERE id = $1").bind(self.id.0).execute(write.db()).await?;
+        sqlx::query("DELETE FROM subnets WHERE id = $1").bind(self.id.0).execute(write.db().await?).await?;
         networks::touch(write, self.network_id).await?;
         write.touch(Touched::Subnet(self.id), None);
         Ok(())
@@ -150,7 +150,7 @@ async fn insert(write: &mut Write<'_>, new: &NewSubnet) -> Result<()> {
     .bind(stamp.created_at)
     .bind(stamp.updated_at)
     .bind(stamp.revision_number)
-    .execute(write.db())
+    .execute(write.db().await?)
     .await?;
     Ok(())
 }

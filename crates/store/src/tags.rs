@@ -47,7 +47,7 @@ impl Store {
 }
 
 async fn change(write: &mut Write<'_>, of: Tagged, change: TagChange) -> Result<()> {
-    let row = sqlx::query(of.select()).bind(of.id()).fetch_optional(write.db()).await?;
+    let row = sqlx::query(of.select()).bind(of.id()).fetch_optional(write.db().await?).await?;
     let mut attributes = attributes_from(row.ok_or_else(|| of.missing())?.try_get(0)?)?;
     let before = read(&attributes);
     let after = apply(&before, change)?;
@@ -56,7 +56,12 @@ async fn change(write: &mut Write<'_>, of: Tagged, change: TagChange) -> Result<
     }
     attributes.insert(TAGS.to_owned(), after.into());
     let now = write.now;
-    sqlx::query(of.update()).bind(attributes_text(&attributes)?).bind(now).bind(of.id()).execute(write.db()).await?;
+    sqlx::query(of.update())
+        .bind(attributes_text(&attributes)?)
+        .bind(now)
+        .bind(of.id())
+        .execute(write.db().await?)
+        .await?;
     write.touch(of.touched(), None);
     Ok(())
 }

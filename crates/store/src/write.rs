@@ -1,6 +1,6 @@
 //! The one way to write: a transaction that numbers itself, logs what it touched and tells the followers in order.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::atomic::Ordering;
 
@@ -11,16 +11,18 @@ use tokio::sync::mpsc::UnboundedSender;
 use uuid::Uuid;
 
 use crate::batch::Batch;
-use crate::db::{self, Connection, Held, Pool, to_u64};
+use crate::db::{self, Connection, Held, Pool, Row, to_u64};
 use crate::environment::Environment;
 use crate::types::{Micros, Stamp};
-use crate::{Error, Result, Store};
+use crate::{Error, Limits, Result, Store};
 
 /// What the one who writes has in hand.
 #[derive(Default)]
 pub(crate) struct Turn {
     /// Kept from write to write: each taking from the pool and giving back costs a trip to the engine's thread.
     connection: Option<Held>,
+    /// The limits that were set, by project: most writes ask for them, few change them.
+    quotas: Option<BTreeMap<String, Limits>>,
     /// Who hears of commits.
     pub(crate) followers: Vec<UnboundedSender<Committed>>,
 }
@@ -45,8 +47,11 @@ impl Turn {
 /// An open write ([`Store::write`]): what its body reads and changes is one transaction.
 pub struct Write<'e> {
     connection: Held,
+    /// The transaction has begun: it does with the first statement.
     is_open: bool,
     last: Batch,
+    /// See [`Turn::quotas`].
+    pub(crate) quotas: Option<BTreeMap<String, Limits>>,
     changes: Vec<Change>,
     touched: HashSet<Touched>,
     pub(crate) now: Micros,
@@ -72,8 +77,24 @@ pub(crate) enum Touched {
 }
 
 impl Write<'_> {
-    pub(crate) fn db(&mut self) -> &mut Connection {
-        &mut self.connection
+    /// Asks for the rows that each of these statements returns, on one trip, and with the first of them begins.
+    pub(crate) async fn ask(&mut self, fill: impl FnOnce(&mut Batch)) -> Result<Vec<Vec<Row>>> {
+        let mut batch = Batch::default();
+        let begins = !self.is_open;
+        if begins {
+            batch.statement().push(db::BEGIN);
+            self.is_open = true;
+        }
+        fill(&mut batch);
+        let answers = batch.fetch(&mut self.connection).await?;
+        Ok(answers.into_iter().skip(usize::from(begins)).collect())
+    }
+
+    pub(crate) async fn db(&mut self) -> Result<&mut Connection> {
+        if !self.is_open {
+            self.ask(|_| ()).await?;
+        }
+        Ok(&mut self.connection)
     }
 
     /// What runs right before the commit, on one trip with it. Who reads in this write what depends on it
@@ -84,7 +105,8 @@ impl Write<'_> {
 
     /// Runs now what would run last.
     pub(crate) async fn flush(&mut self) -> Result<()> {
-        self.last.run(&mut self.connection).await
+        let mut last = std::mem::take(&mut self.last);
+        last.run(self.db().await?).await
     }
 
     /// Notes that an object changed, and what hosts must know of it, if anything.
@@ -122,24 +144,27 @@ impl Store {
         let turn = tokio::time::timeout(db::PATIENCE, self.0.turn.lock()).await;
         let mut turn = turn.map_err(|_| Error::Busy)?;
         let mut write = self.begin(&mut turn).await?;
-        let result = match body(&mut write).await {
+        let result = body(&mut write).await;
+        if result.is_ok() && !write.touched.iter().any(|touched| matches!(touched, Touched::Quota(_))) {
+            turn.quotas = write.quotas.take();
+        }
+        let result = match result {
             Ok(result) if write.touched.is_empty() => Ok(result),
-            Ok(result) => self.commit(&mut write, &mut turn.followers).await.map(|()| result).map_err(E::from),
+            Ok(result) => self.commit(&mut write, &mut turn).await.map(|()| result).map_err(E::from),
             Err(error) => Err(error),
         };
-        if !write.is_open || sqlx::query(db::ROLLBACK).execute(write.db()).await.is_ok() {
+        if !write.is_open || sqlx::query(db::ROLLBACK).execute(&mut *write.connection).await.is_ok() {
             turn.give_back(write.connection);
         }
         result
     }
 
     async fn begin(&self, turn: &mut Turn) -> Result<Write<'_>> {
-        let mut connection = turn.take(&self.0.pools.writer).await?;
-        sqlx::query(db::BEGIN).execute(&mut *connection).await?;
         Ok(Write {
-            connection,
-            is_open: true,
+            connection: turn.take(&self.0.pools.writer).await?,
+            is_open: false,
             last: Batch::default(),
+            quotas: turn.quotas.take(),
             changes: Vec::new(),
             touched: HashSet::new(),
             now: self.0.environment.now(),
@@ -147,17 +172,18 @@ impl Store {
         })
     }
 
-    async fn commit(&self, write: &mut Write<'_>, followers: &mut Vec<UnboundedSender<Committed>>) -> Result<()> {
+    async fn commit(&self, write: &mut Write<'_>, turn: &mut Turn) -> Result<()> {
         let revision = number_and_commit(write).await?;
         write.is_open = false;
         let last = Revision(self.0.revision.swap(revision.0, Ordering::AcqRel));
         if revision != last.next() {
             // A commit that we took for failed went through, or another process writes: the followers missed it.
             tracing::warn!(%revision, %last, "the revision counter jumped: followers must load the state anew");
-            followers.clear();
+            turn.followers.clear();
+            turn.quotas = None;
         }
         let committed = Committed { revision, changes: std::mem::take(&mut write.changes) };
-        followers.retain(|follower| follower.send(committed.clone()).is_ok());
+        turn.followers.retain(|follower| follower.send(committed.clone()).is_ok());
         Ok(())
     }
 }
@@ -176,7 +202,8 @@ async fn number_and_commit(write: &mut Write<'_>) -> Result<Revision> {
     );
     batch.statement().push("UPDATE meta SET revision = revision + 1 RETURNING revision");
     batch.statement().push(db::COMMIT);
-    let answers = write.last.fetch(&mut write.connection).await?;
+    let mut last = std::mem::take(batch);
+    let answers = last.fetch(write.db().await?).await?;
     let revision = answers.iter().flatten().next_back().ok_or(sqlx::Error::RowNotFound)?;
     Ok(Revision(to_u64(revision.try_get(0)?)?))
 }
