@@ -36,8 +36,10 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (5, "moves", include_str!("../migrations/sqlite/0005_moves.sql")),
 ];
 const READERS: u32 = 4;
-/// How long a statement waits for another process to let go of the database, and a write for its turn.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a statement waits for another process to let go of the database.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a write waits for its turn: less, so that who waits for one that waits in vain does not do so after it.
+pub(crate) const TURN: Duration = Duration::from_secs(8);
 /// Bytes of what the API keeps of one object and nothing here acts on.
 const ATTRIBUTES_MAX: usize = 16 << 10;
 

@@ -1,6 +1,6 @@
 //! What the hub writes: bindings that a host made possible, which ports are wired, and what status follows.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use model::{Change, HostName, PortId, PortStatus};
 use sqlx::Row as _;
@@ -44,10 +44,10 @@ impl Store {
             Box::pin(async move {
                 let mut statuses: BTreeMap<PortId, PortStatus> = statuses.into_iter().collect();
                 let mut reports: BTreeMap<PortId, Vec<WiredReport>> = BTreeMap::new();
-                for report in wired {
-                    reports.entry(report.port).or_default().push(report);
+                for report in &wired {
+                    reports.entry(report.port).or_default().push(*report);
                 }
-                let mut stale = Vec::new();
+                let mut stale = HashSet::new();
                 let ids: BTreeSet<PortId> = reports.keys().chain(statuses.keys()).copied().collect();
                 let ids: Vec<PortId> = ids.into_iter().collect();
                 for some in ids.chunks(AT_ONCE) {
@@ -58,7 +58,7 @@ impl Store {
                 }
                 // of ports that are gone
                 stale.extend(reports.into_values().flatten());
-                Ok(stale)
+                Ok(wired.into_iter().filter(|report| stale.contains(report)).collect())
             })
         })
         .await

@@ -310,7 +310,7 @@ pub struct HostUpdate {
 }
 
 /// That a port is wired (or no longer) under a generation of its binding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct WiredReport {
     pub port: PortId,
     pub generation: Generation,

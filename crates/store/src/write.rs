@@ -141,7 +141,7 @@ impl Store {
         F: for<'w> FnOnce(&'w mut Write<'_>) -> BoxFuture<'w, Result<T, E>> + Send,
     {
         // held to the end: one writer, and followers hear of commits in their order
-        let turn = tokio::time::timeout(db::PATIENCE, self.0.turn.lock()).await;
+        let turn = tokio::time::timeout(db::TURN, self.0.turn.lock()).await;
         let mut turn = turn.map_err(|_| Error::Busy)?;
         let mut write = self.begin(&mut turn).await?;
         let result = body(&mut write).await;
