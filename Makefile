@@ -34,7 +34,7 @@ $(tools)/cargo-deny-$(cargo_deny_version):
 
 .PHONY: proto-check
 proto-check: ## The generated protocol code is what the .proto file gives
-	cargo run --quiet -p xtask --features proto -- proto --check
+	cargo xtask proto --check
 
 .PHONY: doc
 doc: ## Documents of all crates, all warnings denied

@@ -1,7 +1,7 @@
 //! Chores of the project.
 //!
-//! `cargo run -p xtask -- reliability DIR` writes figures that `make reliability` measured into `docs/reliability.md`.
-//! `cargo run -p xtask --features proto -- proto [--check]` writes, or compares, the code that is generated from
+//! `cargo xtask reliability DIR` writes figures that `make reliability` measured into `docs/reliability.md`.
+//! `cargo xtask proto [--check]` writes, or compares, the code that is generated from
 //! `crates/sync/proto/sync.proto`. It is checked in, so that a build needs none of the generator's crates.
 
 mod reliability;
@@ -16,7 +16,7 @@ fn main() -> Result<()> {
         ["proto"] => proto::write(),
         ["proto", "--check"] => proto::check(),
         ["reliability", directory] => reliability::write(Path::new(directory)),
-        _ => bail!("usage: cargo run -p xtask --features proto -- proto [--check] | reliability DIR"),
+        _ => bail!("usage: cargo xtask proto [--check] | reliability DIR"),
     }
 }
 
@@ -53,7 +53,7 @@ mod proto {
             generate(&fresh).and_then(|()| Ok(fs::read(fresh.join(FILE))? == fs::read(checked_in().join(FILE))?));
         fs::remove_dir_all(&fresh)?;
         if !same? {
-            bail!("crates/sync/src/gen/{FILE} is not what sync.proto gives: run xtask proto and commit");
+            bail!("crates/sync/src/gen/{FILE} is not what sync.proto gives: run `cargo xtask proto` and commit");
         }
         println!("crates/sync/src/gen/{FILE} is current");
         Ok(())

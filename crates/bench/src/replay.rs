@@ -108,16 +108,17 @@ impl Beside {
     }
 
     /// `most`: times the replay that it may take.
-    pub(crate) fn figure(&self, what: &str, recorded: &Recorded, most: f64) -> Figure {
+    pub(crate) fn figure(&self, what: &str, recorded: &Recorded, most: f64, quoted: Option<&str>) -> Figure {
         let rate = self.rate(recorded);
         let ratio = self.times.median().as_secs_f64() / self.replays.median().as_secs_f64();
         Figure {
             what: format!("{what} (round {})", self.rounds),
             value: self.times.spread(),
             reference: format!(
-                "the same {} flow-mods replayed: {}, {rate:.0}/s",
+                "the same {} flow-mods replayed: {}, {rate:.0}/s{}",
                 recorded.count,
-                self.replays.spread()
+                self.replays.spread(),
+                quoted.map(|quoted| format!("; quoted: {quoted}")).unwrap_or_default(),
             ),
             ratio: Some(ratio),
             target: format!("≤ {most} × the replay"),

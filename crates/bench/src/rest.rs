@@ -33,7 +33,7 @@ pub(crate) async fn measure(site: &Site, creates: usize) -> anyhow::Result<Vec<F
     figures.push(Figure {
         what: "server's memory, idle (RSS)".to_owned(),
         value: mib(idle),
-        reference: "quoted: Neutron's server 817 MB in five processes".to_owned(),
+        reference: "quoted: Neutron's server 817 MB in five processes, broker and database besides".to_owned(),
         ratio: None,
         target: format!("≤ {}", mib(MOST_IDLE)),
         verdict: Verdict::of(idle <= MOST_IDLE),

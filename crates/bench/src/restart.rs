@@ -50,7 +50,7 @@ pub(crate) async fn measure(site: &Site, runs: usize, report: &mut Report) -> an
     agent.stop().await?;
     let what =
         format!("ovs-vswitchd restarted, {} remote ports: br-tun there → all flows back, {runs} runs", WORLD.ports);
-    report.add(measured.figure(&what, &recorded, MOST_TO_REPLAY));
+    report.add(measured.figure(&what, &recorded, MOST_TO_REPLAY, None));
     Ok(())
 }
 

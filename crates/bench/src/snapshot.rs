@@ -82,7 +82,7 @@ async fn snapshots(
     unplug(host).await?;
     clear(host).await?;
     let what = format!("snapshot of {} ports on {} hosts → last barrier, {runs} runs", world.ports, world.peers);
-    report.add(measured.figure(&what, recorded, MOST_TO_REPLAY));
+    report.add(measured.figure(&what, recorded, MOST_TO_REPLAY, Some("Neutron 31–44 s, OVN 4.2 s for 10,000 ports")));
     Ok(())
 }
 

@@ -156,3 +156,13 @@ pub(crate) fn attributes_text(attributes: &Attributes) -> Result<String> {
 pub(crate) fn attributes_from(text: &str) -> Result<Attributes> {
     serde_json::from_str(text).map_err(|error| Error::Corrupt(format!("attributes: {error}")))
 }
+
+/// An expression for a column's bytes as hexadecimal digits. NULL is as no bytes.
+pub(crate) fn hex(column: &str) -> String {
+    format!("COALESCE(hex({column}), '')")
+}
+
+/// An expression for a flag among kept attributes; false if it is not there.
+pub(crate) fn attribute_flag(attributes: &str, name: &str) -> String {
+    format!("COALESCE(json_extract({attributes}, '$.{name}'), false)")
+}

@@ -4,7 +4,7 @@ use model::{Mac, NetworkId};
 use sqlx::QueryBuilder;
 use uuid::Uuid;
 
-use crate::db::{Engine, ip_bytes};
+use crate::db::{self, Engine, ip_bytes};
 use crate::stored::Stored;
 
 /// Which objects to read, in which order, and how many of them. Empty: all, in their own order.
@@ -219,15 +219,14 @@ impl Column {
     }
 
     fn push_in(self, query: &mut QueryBuilder<Engine>, alias: &str, values: &[String]) {
+        let shared = db::attribute_flag("n.attributes", "shared");
+        let of_shared = format!("s.id FROM subnets s JOIN networks n ON n.id = s.network_id WHERE {shared}");
         let elsewhere = match self {
             Column::Host => Some("port_id FROM bindings WHERE host"),
             Column::IpAddress => Some("port_id FROM fixed_ips WHERE ip"),
             Column::SubnetId => Some("port_id FROM fixed_ips WHERE subnet_id"),
             Column::MemberOf => Some("port_id FROM port_security_groups WHERE security_group_id"),
-            Column::OfShared => Some(
-                "s.id FROM subnets s JOIN networks n ON n.id = s.network_id \
-                 WHERE COALESCE(json_extract(n.attributes, '$.shared'), false)",
-            ),
+            Column::OfShared => Some(of_shared.as_str()),
             _ => None,
         };
         match elsewhere {

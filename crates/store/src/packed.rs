@@ -7,7 +7,7 @@ use std::str::FromStr;
 use model::Mac;
 use uuid::Uuid;
 
-use crate::db::{ip_from, mac_from};
+use crate::db::{hex, ip_from, mac_from};
 use crate::{Error, Result};
 
 /// What the text has of each row, by the SQL that gives it. Each may be NULL.
@@ -26,7 +26,7 @@ pub(crate) enum Part<'c> {
 pub(crate) fn row(parts: &[Part<'_>]) -> String {
     let parts = parts.iter().map(|part| match part {
         Part::Text(column) => format!("COALESCE(octet_length({column}) || ':' || {column}, '-')"),
-        Part::Bytes(column) => format!("COALESCE(hex({column}), '') || ' '"),
+        Part::Bytes(column) => format!("{} || ' '", hex(column)),
         Part::Word(column) => format!("COALESCE(CAST({column} AS TEXT), '') || ' '"),
         Part::Rows(select) => format!("({select})"),
     });

@@ -91,8 +91,15 @@ impl Task {
         match change {
             Change::Connected(connection) => {
                 self.session += 1;
-                // An error here is the connection's, which says so by itself.
-                let bundles = connection.supports_bundles().await.unwrap_or(false);
+                let bundles = loop {
+                    match connection.supports_bundles().await {
+                        Ok(bundles) => break bundles,
+                        // A switch that is slow has not said no.
+                        Err(openflow::Error::Timeout { .. }) => {}
+                        // The connection's, which says so by itself.
+                        Err(_) => return Ok(()),
+                    }
+                };
                 // Before the dump, so that what happens after a flow was read is told.
                 self.watch(&connection).await;
                 self.connection = Some(connection);

@@ -58,6 +58,32 @@ async fn a_switch_without_bundles_and_arp_op_loses_these_and_nothing_else() {
     overlay.check_control().unwrap();
 }
 
+/// Bundles are one thing, `arp_op` another: a switch without bundles answers ARP requests.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_switch_without_bundles_answers_arp_all_the_same() {
+    let overlay = Overlay::without_agents(TestLab::of_two("nobun").await).await;
+    let (one, two) = (overlay.at("compute1"), overlay.at("compute2"));
+    let dir = tempfile::Builder::new().prefix("culvert-standin-").tempdir().unwrap();
+    for socket in ["br-int.mgmt", "br-tun.mgmt"] {
+        stand_in(dir.path().join(socket), one.rundir().join(socket), refusal_of_bundles);
+    }
+    let agents = vec![format!("--ovs-rundir={}", dir.path().display())];
+    let agent = one.start_control_agent(&ControlSpec { agents, ..ControlSpec::default() }).unwrap();
+    two.start_control_agent(&ControlSpec::default()).unwrap();
+    overlay.until_in_step().await;
+
+    let network = overlay.network(TunnelType::Vxlan, 1001, "81.1.180.0/24").await;
+    let here = overlay.add_vm(&network, "here", "compute1", "81.1.180.8").await;
+    let there = overlay.add_vm(&network, "there", "compute2", "81.1.180.9").await;
+    let (complete, frames) = overlay.ping(&here, &there, 3).await;
+    assert!(complete && !frames.iter().any(Encapsulated::is_arp_request), "answered on this host: {frames:?}");
+    let said = agent.log().lines().filter(|line| line.contains(" WARN ")).map(str::to_owned).collect::<Vec<_>>();
+    let bridges = ["br-int", "br-tun"].map(|bridge| format!("takes no bundles on {bridge}"));
+    let expected = |line: &String| bridges.iter().any(|bridge| line.contains(bridge));
+    assert!(said.len() == 2 && said.iter().all(expected), "{said:#?}");
+    overlay.check_control().unwrap();
+}
+
 /// What a stand-in does not take: the type and the code of its error (OpenFlow 1.3.5 section 7.5.4).
 pub(crate) type Refuses = fn(&Message) -> Option<(u16, u16)>;
 
@@ -73,14 +99,17 @@ pub(crate) fn stand_in(path: PathBuf, target: PathBuf, refuses: Refuses) {
     });
 }
 
+/// OFPBRC_BAD_TYPE for bundles.
+fn refusal_of_bundles(message: &Message) -> Option<(u16, u16)> {
+    matches!(message, Message::BundleControl(_) | Message::BundleAdd { .. }).then_some((1, 1))
+}
+
 /// As of an Open vSwitch before 2.1.
 fn refusal(message: &Message) -> Option<(u16, u16)> {
     match message {
-        // OFPBRC_BAD_TYPE.
-        Message::BundleControl(_) | Message::BundleAdd { .. } => Some((1, 1)),
         // OFPBAC_BAD_SET_TYPE.
         Message::FlowMod(flow_mod) if format!("{:?}", flow_mod.flow.instructions).contains("ArpOp") => Some((2, 13)),
-        _ => None,
+        other => refusal_of_bundles(other),
     }
 }
 

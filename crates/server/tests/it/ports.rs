@@ -1,6 +1,6 @@
 use std::net::IpAddr;
 
-use model::{Generation, PortId, PortStatus};
+use model::{Generation, PortId, PortStatus, TunnelType};
 use reqwest::Method;
 use serde_json::{Value, json};
 use store::WiredReport;
@@ -164,6 +164,28 @@ async fn a_port_is_bound_at_once_or_when_its_host_comes() {
     assert_eq!(server.show("port", &bound["id"]).await["binding:vif_type"], "ovs");
     let body = json!({"port": {"mac_address": "02:00:00:00:00:01"}});
     server.refused(Method::PUT, &path("port", &bound["id"]), Some(body), 409, "PortBound").await;
+}
+
+#[tokio::test]
+async fn a_port_is_bound_only_where_its_segment_is_served() {
+    let server = RestServer::start().await;
+    server.connect_host_of("compute1", "10.0.1.31", &[TunnelType::Gre]).await;
+    server.connect_host("compute2", "10.0.1.39").await;
+    for (network_type, vif_type) in [("gre", "ovs"), ("vxlan", "binding_failed")] {
+        let network = server.create("network", json!({"provider:network_type": network_type})).await["id"].clone();
+        let here = server.create("port", json!({"network_id": network, "binding:host_id": "compute1"})).await;
+        assert_eq!(here["binding:vif_type"], vif_type, "{network_type}");
+        let body = json!({"network_id": network, "binding:host_id": "compute2", "device_owner": "compute:nova"});
+        let moved = server.create("port", body).await;
+        assert_eq!(moved["binding:vif_type"], "ovs", "the control");
+        let bindings = format!("{}/bindings", path("port", &moved["id"]));
+        let (status, prepared) =
+            server.send(Method::POST, &bindings, Some(&json!({"binding": {"host": "compute1"}}))).await;
+        let bound = prepared["binding"]["vif_type"] == "ovs";
+        assert_eq!((status.is_success(), bound), (vif_type == "ovs", vif_type == "ovs"), "{status} {prepared}");
+        let moved = server.update("port", &moved["id"], json!({"binding:host_id": "compute1"})).await;
+        assert_eq!(moved["binding:vif_type"], vif_type, "{network_type}");
+    }
 }
 
 #[tokio::test]

@@ -42,8 +42,13 @@ impl RestServer {
 
     /// Registers a host and has it alive, as the hub does when an agent connects.
     pub(crate) async fn connect_host(&self, name: &str, endpoint: &str) {
+        self.connect_host_of(name, endpoint, &TunnelType::ALL).await;
+    }
+
+    /// As [`RestServer::connect_host`], with these tunnel types.
+    pub(crate) async fn connect_host_of(&self, name: &str, endpoint: &str, tunnel_types: &[TunnelType]) {
         let name: HostName = name.parse().unwrap();
-        let tunnel_types = TunnelType::ALL.to_vec();
+        let tunnel_types = tunnel_types.to_vec();
         let registration = HostRegistration {
             name: name.clone(),
             endpoint: endpoint.parse().unwrap(),
