@@ -103,7 +103,8 @@ fn state(lab: &LabName) -> PathBuf {
     Path::new(BASE).join(lab.to_string())
 }
 
-fn down_leaves_nothing(lab: &LabName) {
+/// There is something of the lab, and after `culvert lab down`, which is all that `make demo-down` does, nothing.
+pub(crate) fn down_leaves_nothing(lab: &LabName) {
     // Held open: the number of a namespace that is gone is at once given to the next, which may be another test's.
     let held: Vec<File> =
         namespaces(lab).iter().filter_map(|name| File::open(format!("/run/netns/{name}")).ok()).collect();

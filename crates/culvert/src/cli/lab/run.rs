@@ -34,6 +34,7 @@ impl Run {
         let lab = tokio::select! {
             lab = up(spec, &mut teller) => lab?,
             signal = stop.next() => {
+                stop.exit_at_next();
                 lab::down(&spec.base, &spec.name)?;
                 return Err(anyhow!("ended by {signal}: what was made of lab {} is removed", spec.name));
             }

@@ -21,11 +21,12 @@ pub(super) async fn hosts(rest: &Rest) -> anyhow::Result<String> {
 
 /// Ports as `openstack port list` shows them.
 pub(super) async fn ports(rest: &Rest, networks: &[Network]) -> anyhow::Result<String> {
+    let known = rest.list("port", "").await?;
     let mut rows = Vec::new();
     for network in networks {
         for port in &network.ports {
-            let known = rest.list("port", &format!("name={}", port.name)).await?;
-            let status = known.first().map(|port| word(&port["status"])).unwrap_or_default();
+            let status = known.iter().find(|known| known["name"] == port.name);
+            let status = status.map(|port| word(&port["status"])).unwrap_or_default();
             let (segment, mac, ip) = (network.segment.to_string(), port.mac.to_string(), port.ip.to_string());
             rows.push([port.name, &network.name, &segment, &mac, &ip, port.host, &status].map(ToOwned::to_owned));
         }

@@ -30,8 +30,10 @@ pub(super) async fn tell(lab: &Lab, teller: &mut Teller) -> anyhow::Result<Vec<N
     Story { lab, networks: &networks }.frames(teller).await?;
 
     teller.step("What there is");
+    teller.command("openstack network agent list");
     teller.line(inventory::hosts(&rest).await?);
     teller.line("\n");
+    teller.command("openstack port list --long");
     teller.line(inventory::ports(&rest, &networks).await?);
     teller.line("\n");
     teller.line(inventory::tunnels(lab).await?);
@@ -103,8 +105,8 @@ impl Story<'_> {
         teller.done();
 
         teller.step("Pairs of different networks do not reach each other");
-        let pairs = traffic::between(self.lab, self.networks).await?;
-        teller.line(format!("{pairs} pairs tried, both ways: no answer"));
+        let pings = traffic::between(self.lab, self.networks).await?;
+        teller.line(format!("{pings} pings, each to an address that only the other network has: no answer"));
         teller.done();
         Ok(())
     }
