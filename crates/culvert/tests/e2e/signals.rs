@@ -3,13 +3,16 @@
 use std::fs::File;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
+use lab::ControlSpec;
+use model::TunnelType;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
 use crate::hardening::{Server, post};
-use crate::overlay::until;
+use crate::overlay::{Overlay, until};
+use crate::support::TestLab;
 
 #[tokio::test]
 async fn the_first_signal_ends_a_server_cleanly() {
@@ -48,6 +51,25 @@ async fn the_first_signal_ends_an_agent_cleanly() {
     assert!(agent.log().contains("flows and ports stay as they are"), "{}", agent.log());
 }
 
+/// An agent that has a server and an Open vSwitch; then a server that has agents.
+#[tokio::test]
+async fn the_first_signal_ends_server_and_agent_cleanly_in_the_midst_of_their_work() {
+    let overlay = Overlay::start(TestLab::of_two("sigterm").await, ControlSpec::default()).await;
+    let mut server = as_child(&overlay.server().process("server").unwrap().unwrap()).await;
+    until("the server answers", async || overlay.rest.list("agent", "").await.is_ok()).await;
+    let mut agent = as_child(&overlay.at("compute1").process("agent").unwrap().unwrap()).await;
+    let network = overlay.network(TunnelType::Vxlan, 1001, "81.1.180.0/24").await;
+    let here = overlay.add_vm(&network, "vm1", "compute1", "81.1.180.8").await;
+    let there = overlay.add_vm(&network, "vm2", "compute2", "81.1.180.9").await;
+    assert!(overlay.ping(&here, &there, 3).await.0);
+
+    for process in [&mut agent, &mut server] {
+        send(process, Signal::TERM);
+        assert_eq!(ended(process).await.code(), Some(0));
+        assert!(overlay.ping(&here, &there, 3).await.0, "flows and ports stay as they are");
+    }
+}
+
 /// A server that takes the connection and says nothing: the agent would give its stream a moment to end.
 #[tokio::test]
 async fn the_second_signal_ends_an_agent_at_once() {
@@ -58,6 +80,13 @@ async fn the_second_signal_ends_an_agent_at_once() {
     agent.until_says("a second signal").await;
     send(&agent.process, Signal::INT);
     assert_eq!(ended(&mut agent.process).await.code(), Some(128 + 2), "{}", agent.log());
+}
+
+/// A lab's process ended and started anew, as this one's child: who started a process is told its exit status.
+async fn as_child(process: &lab::Process) -> Child {
+    process.stop().await.unwrap();
+    let mut words = process.command().split(' ');
+    Command::new(words.next().unwrap()).args(words).spawn().unwrap()
 }
 
 struct Agent {
