@@ -1,13 +1,15 @@
 //! Behaviour 6: no frame of one network is ever seen by another, nor by who is in none.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use lab::{ControlSpec, VmSpec};
+use futures::future::try_join_all;
+use lab::{ControlSpec, Encapsulated, VmSpec};
 use model::{Mac, PortId, TunnelType};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::overlay::{Overlay, until};
+use crate::overlay::{Overlay, Port, until};
 
 /// Three networks with the same addresses and the same MACs on the same two hosts; two of them have the same tunnel key,
 /// one over GRE, one over VXLAN. What is said in one, to one or to all, is heard in it and not in the others.
@@ -55,56 +57,79 @@ async fn networks_with_the_same_addresses_and_macs_never_meet() {
     }
 }
 
-/// Of two interfaces on a host one has an id that is no port's, and was plugged without a tag; the other's port is
-/// administratively down. Neither hears what is broadcast, nor is it heard. Once the second is up, it hears.
+/// Three interfaces on a host of a GRE and a VXLAN network are not wired: one has an id that is no port's; the port of one is
+/// bound to another host; these two were plugged without a tag. The third's port is administratively down. None hears what is
+/// broadcast in either network, nor is it heard. Once the last two are to be here and up, they hear, and are heard.
 #[tokio::test]
 async fn an_interface_that_is_not_wired_sees_no_frame() {
     let overlay = Overlay::up("unwired", ControlSpec::default()).await;
-    let network = overlay.network(TunnelType::Vxlan, 1001, "81.1.180.0/24").await;
-    overlay.add_vm(&network, "vm1", "compute1", "81.1.180.8").await;
-    overlay.add_vm(&network, "vm2", "compute2", "81.1.180.9").await;
+    let vxlan = overlay.network(TunnelType::Vxlan, 1001, "81.1.180.0/24").await;
+    let gre = overlay.network(TunnelType::Gre, 6, "81.1.180.0/24").await;
+    let v1 = overlay.add_vm(&vxlan, "v1", "compute1", "81.1.180.8").await;
+    overlay.add_vm(&vxlan, "v2", "compute2", "81.1.180.9").await;
+    let g1 = overlay.add_vm(&gre, "g1", "compute1", "81.1.180.8").await;
+    overlay.add_vm(&gre, "g2", "compute2", "81.1.180.9").await;
     let down = json!({ "admin_state_up": false });
-    let down = overlay.port_with(&network, "down", "compute2", "81.1.180.10", down).await;
+    let down = overlay.port_with(&vxlan, "down", "compute2", "81.1.180.10", down).await;
     let down_tap = overlay.plug_port(&down).await.tap();
+    let away = overlay.port(&gre, "away", "compute1", "81.1.180.10").await;
+    let away_tap = overlay.plug_port(&Port { host: "compute2".to_owned(), ..away.clone() }).await.tap();
     let stranger = VmSpec {
         name: "stranger".parse().unwrap(),
         port: PortId(Uuid::new_v4()),
         mac: Mac([0xfa, 0x16, 0x3e, 0, 0, 99]),
         addresses: vec!["81.1.180.99/24".parse().unwrap()],
-        mtu: network.mtu,
+        mtu: vxlan.mtu,
     };
-    let tap = overlay.plug("compute2", stranger).await.unwrap().tap();
-    overlay.at("compute2").vsctl(["clear", "Port", &tap, "tag"]).await.unwrap();
-    until("both are in the dead VLAN", async || {
+    let stranger_tap = overlay.plug("compute2", stranger).await.unwrap().tap();
+    for tap in [&away_tap, &stranger_tap] {
+        overlay.at("compute2").vsctl(["clear", "Port", tap, "tag"]).await.unwrap();
+    }
+    until("all are in the dead VLAN", async || {
         let tags = overlay.switch("compute2").await.tags;
-        [&tap, &down_tap].iter().all(|tap| tags.get(*tap) == Some(&4095))
+        [&down_tap, &away_tap, &stranger_tap].iter().all(|tap| tags.get(*tap) == Some(&4095))
     })
     .await;
 
-    assert_eq!(hears(&overlay, "vm1", &["vm2", "down", "stranger"]).await, [true, false, false]);
-    for unwired in ["down", "stranger"] {
-        let deaf = overlay.vm(unwired).unwrap();
-        let (heard, frames) = overlay.watch_underlay(async || hears(&overlay, unwired, &["vm1", "vm2"]).await).await;
-        assert_eq!((heard, frames.len()), (vec![false, false], 0), "{}", deaf.name());
-    }
+    let (heard, frames) = overlay.watch_underlay(async || who_hears_whom(&overlay).await).await;
+    assert_eq!(heard, ["g2 hears g1", "v2 hears v1"]);
+    let crossed = |frame: &Encapsulated| (frame.macs().unwrap().0, frame.tunnel_type, frame.key);
+    let wired = [(v1.mac, TunnelType::Vxlan, 1001), (g1.mac, TunnelType::Gre, 6)];
+    assert!(frames.iter().all(|frame| wired.contains(&crossed(frame))), "{frames:?}");
 
-    overlay.rest.update("port", &down.id, json!({ "admin_state_up": true })).await.unwrap();
-    overlay.until_status(&down, "ACTIVE").await;
-    assert_eq!(hears(&overlay, "vm1", &["vm2", "down", "stranger"]).await, [true, true, false]);
-    assert_eq!(hears(&overlay, "down", &["vm1", "vm2", "stranger"]).await, [true, true, false]);
+    overlay.change(&down, json!({ "admin_state_up": true })).await;
+    overlay.change(&away, json!({ "binding:host_id": "compute2" })).await;
+    for port in [&down, &away] {
+        overlay.until_status(port, "ACTIVE").await;
+    }
+    let in_gre = ["away hears g1", "g1 hears away", "g2 hears away", "g2 hears g1"];
+    let in_vxlan = ["down hears v1", "v1 hears down", "v2 hears down", "v2 hears v1"];
+    let mut expected = [in_gre, in_vxlan].concat();
+    expected.sort_unstable();
+    assert_eq!(who_hears_whom(&overlay).await, expected);
 }
 
-/// Whether each of these VMs hears what one broadcasts.
-async fn hears(overlay: &Overlay, speaker: &str, listeners: &[&str]) -> Vec<bool> {
+/// All VMs but two broadcast, and all listen: `v2 hears v1`, in order. A sender that is no VM is shown as its MAC.
+async fn who_hears_whom(overlay: &Overlay) -> Vec<String> {
+    let speakers = ["v1", "g1", "down", "away", "stranger"].map(|name| overlay.vm(name).unwrap());
+    let listeners = ["v2", "g2"].map(|name| overlay.vm(name).unwrap());
+    let all = || speakers.iter().chain(&listeners);
     let mut captures = Vec::new();
-    for listener in listeners {
-        captures.push(overlay.vm(listener).unwrap().capture("eth0", "").await.unwrap());
+    for vm in all() {
+        captures.push((vm, vm.capture("eth0", "").await.unwrap()));
     }
     let unknown: IpAddr = "81.1.180.77".parse().unwrap();
-    overlay.vm(speaker).unwrap().arping("eth0", unknown, 1).await.unwrap();
-    let mut heard = Vec::new();
-    for capture in captures {
-        heard.push(!capture.stop().await.unwrap().is_empty());
+    try_join_all(speakers.iter().map(|vm| vm.arping("eth0", unknown, 1))).await.unwrap();
+    let mut heard = BTreeSet::new();
+    for (listener, capture) in captures {
+        for frame in capture.stop().await.unwrap() {
+            let from = Mac(*frame.bytes[6..].first_chunk().unwrap());
+            let speaker = all().find(|vm| vm.spec().mac == from);
+            if from != listener.spec().mac {
+                let speaker = speaker.map_or_else(|| from.to_string(), |vm| vm.spec().name.to_string());
+                heard.insert(format!("{} hears {speaker}", listener.spec().name));
+            }
+        }
     }
-    heard
+    heard.into_iter().collect()
 }
