@@ -105,6 +105,11 @@ async fn the_openstack_client_makes_changes_and_deletes_a_network() {
 
     openstack.does("network set --name n2 --mtu 1400 n1").await;
     openstack.does("subnet set --dns-nameserver 9.9.9.9 s1").await;
+    let subnets = openstack.says("subnet list --network n2").await;
+    assert_eq!((&subnets[0]["Name"], &subnets[0]["Subnet"]), (&json!("s1"), &json!("81.1.180.0/24")));
+    let subnet = openstack.says("subnet show s1").await;
+    assert_eq!((&subnet["id"], &subnet["dns_nameservers"]), (&subnets[0]["ID"], &json!(["9.9.9.9"])));
+    assert_eq!(subnet["allocation_pools"], json!([{"start": "81.1.180.2", "end": "81.1.180.100"}]));
     let networks = openstack.says("network list --long").await;
     assert_eq!((&networks[0]["Name"], &networks[0]["Network Type"]), (&json!("n2"), &json!("gre")));
     let agents = openstack.says("network agent list").await;
@@ -121,6 +126,30 @@ async fn the_openstack_client_makes_changes_and_deletes_a_network() {
     openstack.does("subnet delete s1").await;
     openstack.does("network delete n2").await;
     assert_eq!(openstack.says("network list").await, json!([]));
+}
+
+#[tokio::test]
+async fn the_openstack_client_deletes_the_agent_of_a_lost_host() {
+    let server = RestServer::start().await;
+    server.connect_host("compute1", "10.0.1.31").await;
+    server.connect_host("compute2", "10.0.1.39").await;
+    let mut openstack = Openstack::start(&server);
+
+    let agents = openstack.says("network agent list --host compute2").await;
+    let id = agents[0]["ID"].as_str().unwrap();
+    let agent = openstack.says(&format!("network agent show {id}")).await;
+    assert_eq!((&agent["host"], &agent["alive"]), (&json!("compute2"), &json!(true)));
+    assert_eq!(agent["configuration"]["tunneling_ip"], "10.0.1.39");
+    let said = openstack.is_refused(&format!("network agent delete {id}")).await;
+    assert!(said.contains("on host compute2 is alive: stop it before deleting it"), "{said}");
+
+    server.lose_host("compute2");
+    assert_eq!(openstack.says(&format!("network agent show {id}")).await["alive"], false);
+    openstack.does(&format!("network agent delete {id}")).await;
+    let agents = openstack.says("network agent list").await;
+    assert_eq!((agents.as_array().unwrap().len(), &agents[0]["Host"]), (1, &json!("compute1")));
+    let said = openstack.is_refused(&format!("network agent show {id}")).await;
+    assert!(said.contains(id), "{said}");
 }
 
 #[tokio::test]
