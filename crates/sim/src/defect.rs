@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use agent::events::Switch;
 use model::{Change, Committed, PortId, Revision};
 use openflow::{Flow, FlowMod, Instruction};
-use sync::messages::{HostComplete, Interfaces, ToAgent, ToServer};
+use sync::messages::{HostComplete, Interfaces, Order, ToAgent, ToServer};
 
 use crate::ovs::Tables;
 
@@ -55,10 +55,26 @@ pub enum Defect {
     RefuseTheNext,
     /// A connection takes whatever it is given.
     NoBackPressure,
+    /// Nobody is told of flows that others remove.
+    DeafToOthers,
+    /// Nobody compares all flows.
+    NeverReviewed,
+    /// What belongs to an earlier stream or connection counts for the present one.
+    OldCounts,
+    /// A machine that says that it is another is let in.
+    LetNamesakeIn,
+    /// The new endpoint of a host is not told.
+    KeepEndpoint,
+    /// An agent that knows more than the database is taken for one that knows as much.
+    TrustTheAhead,
+    /// Some of what is said of endpoints to hosts in a full mesh is lost.
+    LoseEndpoints,
+    /// A prepared binding is taken for one in force.
+    PreparedIsOwn,
 }
 
 impl Defect {
-    pub const ALL: [Defect; 20] = [
+    pub const ALL: &[Defect] = &[
         Defect::DropComplete,
         Defect::LoseDelta,
         Defect::EditByMessage,
@@ -79,30 +95,20 @@ impl Defect {
         Defect::LeaveAtOnce,
         Defect::RefuseTheNext,
         Defect::NoBackPressure,
+        Defect::DeafToOthers,
+        Defect::NeverReviewed,
+        Defect::OldCounts,
+        Defect::LetNamesakeIn,
+        Defect::KeepEndpoint,
+        Defect::TrustTheAhead,
+        Defect::LoseEndpoints,
+        Defect::PreparedIsOwn,
     ];
 
-    /// Those that the test's budget of seeds is known to find; the others are sought by `sim defects`.
-    pub const FOUND: [Defect; 19] = [
-        Defect::DropComplete,
-        Defect::LoseDelta,
-        Defect::EditByMessage,
-        Defect::AnswerAnnouncement,
-        Defect::ForgetLearned,
-        Defect::TrustTheDatabase,
-        Defect::EmptyInventory,
-        Defect::FloodBeforeTunnel,
-        Defect::CountPorts,
-        Defect::RemoveBeforeComplete,
-        Defect::AckBeforeBarrier,
-        Defect::LostAgentLostPorts,
-        Defect::ActiveAtOnce,
-        Defect::BreakBeforeMake,
-        Defect::ClearAtStart,
-        Defect::LoseOrder,
-        Defect::LeaveAtOnce,
-        Defect::RefuseTheNext,
-        Defect::NoBackPressure,
-    ];
+    /// The test's budget of seeds is known to find it; others are sought by `sim defects`.
+    pub fn is_found(self) -> bool {
+        !matches!(self, Defect::StaleGeneration | Defect::TrustTheAhead)
+    }
 
     /// In words.
     pub fn describe(self) -> &'static str {
@@ -126,6 +132,14 @@ impl Defect {
             Defect::LoseOrder => "one order in three is lost",
             Defect::LeaveAtOnce => "a port that moves leaves before it has arrived",
             Defect::RefuseTheNext => "a message with a field that nobody knows is not read",
+            Defect::DeafToOthers => "a flow that others remove is not missed",
+            Defect::NeverReviewed => "what was refused is never tried again",
+            Defect::OldCounts => "what comes late, from an earlier stream, counts for the present one",
+            Defect::LetNamesakeIn => "a second machine of a host's name is let in",
+            Defect::KeepEndpoint => "a host's new endpoint is not told to others",
+            Defect::TrustTheAhead => "an agent that is ahead of a restored database is not noticed",
+            Defect::LoseEndpoints => "one list of endpoints in three is lost on its way to a full mesh",
+            Defect::PreparedIsOwn => "a prepared binding is taken for one in force",
             Defect::NoBackPressure => "a slow agent is sent each change by itself",
         }
     }
@@ -133,6 +147,20 @@ impl Defect {
     pub(crate) fn is(self, other: Option<Defect>) -> bool {
         other == Some(self)
     }
+}
+
+/// What an agent is told in place of what an earlier connection to a bridge has said.
+pub(crate) fn said_late(defect: Option<Defect>, mut said: Switch, present: u64) -> Switch {
+    if Defect::OldCounts.is(defect) {
+        let (Switch::Connected { session, .. }
+        | Switch::Lost { session, .. }
+        | Switch::Flows { session, .. }
+        | Switch::Dumped { session }
+        | Switch::Changed { session, .. }
+        | Switch::Applied { session, .. }) = &mut said;
+        *session = present;
+    }
+    said
 }
 
 /// What the hub gets in place of an API call's commit.
@@ -152,8 +180,21 @@ pub(crate) fn to_agent(defect: Option<Defect>, nth: u64, message: ToAgent) -> Ve
     let lost = nth.is_multiple_of(3);
     match (defect, &message) {
         (Some(Defect::DropComplete), ToAgent::Complete(_)) => Vec::new(),
-        (Some(Defect::LoseDelta), ToAgent::Delta(_)) | (Some(Defect::LoseOrder), ToAgent::Orders(_)) if lost => {
+        (Some(Defect::LoseDelta), ToAgent::Delta(_))
+        | (Some(Defect::LoseOrder), ToAgent::Orders(_))
+        | (Some(Defect::LoseEndpoints), ToAgent::Endpoints(_))
+            if lost =>
+        {
             Vec::new()
+        }
+        (Some(Defect::PreparedIsOwn), ToAgent::Orders(orders)) => {
+            let mut orders = orders.clone();
+            for order in &mut orders.ports {
+                if let Order::Wire(wire) = &mut order.order {
+                    wire.prepared = false;
+                }
+            }
+            vec![ToAgent::Orders(orders)]
         }
         (Some(Defect::RemoveBeforeComplete), ToAgent::Welcome(_)) => {
             let nothing = HostComplete { revision: Revision::ZERO, networks: Vec::new() };

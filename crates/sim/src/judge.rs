@@ -51,6 +51,9 @@ pub struct Fate {
     pub crossed: Vec<(u8, u8, TunnelType, u64)>,
 }
 
+/// Who has an address that was a host's before.
+pub const NOBODY: u8 = u8::MAX;
+
 /// The world as the judge may see it: frames can be sent, and nothing learns from them.
 pub trait Net {
     fn probe(&self, host: u8, from: Made, frame: Frame) -> Fate;

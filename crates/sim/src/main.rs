@@ -89,7 +89,7 @@ fn report(seed: u64, outcome: &Outcome) -> anyhow::Result<()> {
 fn defects(args: &Args) -> anyhow::Result<()> {
     println!("| mistake | found by | seeds | steps | by need |\n| --- | --- | --- | --- | --- |");
     let mut missed = Vec::new();
-    for defect in Defect::ALL {
+    for &defect in Defect::ALL {
         let stop = Stop { at_failure: true, within: None };
         let summary = run_many(args.from..args.from + args.seeds, args.steps, Some(defect), stop);
         let found = summary.failed.iter().min_by_key(|(_, (seed, _))| *seed);

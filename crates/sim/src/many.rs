@@ -69,15 +69,15 @@ impl Summary {
 
     /// Kinds of steps that never came.
     pub fn missing(&self) -> Vec<&'static str> {
-        Step::KINDS.into_iter().filter(|kind| !self.kinds.contains_key(kind)).collect()
+        Step::KINDS.iter().copied().filter(|kind| !self.kinds.contains_key(kind)).collect()
     }
 
     /// Rate and coverage, for people.
     pub fn describe(&self) -> String {
         let rate = self.steps * 1000 / u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX).max(1);
         let head = format!("{} seeds, {} steps in {:.1?}: {rate} a second\n", self.seeds, self.steps, self.took);
-        let count = |kind| self.kinds.get(kind).copied().unwrap_or_default();
-        let kinds = Step::KINDS.map(|kind| format!("{kind} {}", count(kind)));
+        let count = |kind: &str| self.kinds.get(kind).copied().unwrap_or_default();
+        let kinds: Vec<_> = Step::KINDS.iter().map(|kind| format!("{kind} {}", count(kind))).collect();
         let lines: Vec<_> = kinds.chunks(6).map(|some| format!("  {}\n", some.join(", "))).collect();
         head + &lines.concat()
     }

@@ -108,7 +108,7 @@ impl Script {
         let setup = facts.setup;
         let (host, port) = (self.rng.slot(setup.hosts), self.rng.slot(setup.ports));
         let network = self.rng.slot(setup.networks);
-        match self.rng.below(100) {
+        match self.rng.below(104) {
             0..=5 => Step::CreateNetwork { network },
             6 => Step::DeleteNetwork { network },
             7..=24 => Step::CreatePort { port, network, host: Some(host).filter(|_| !self.rng.chance(8)) },
@@ -121,6 +121,8 @@ impl Script {
             82..=88 => Step::Announce { host: self.likely(facts, port, host), port },
             89..=94 => Step::Talk { from: port, to: self.rng.slot(setup.ports) },
             95..=98 => Step::Quiet,
+            99..=101 => Step::Prepare { port, host },
+            102 => Step::Forget { port, host },
             _ => Step::RestartAll { agents: !self.rng.chance(3), server: self.rng.chance(2) },
         }
     }
@@ -129,7 +131,7 @@ impl Script {
         let host = self.rng.slot(world.setup().hosts);
         let bridge = Side::ALL[self.rng.below(2)];
         let kept = self.rng.slot(4);
-        match self.rng.below(17) {
+        match self.rng.below(30) {
             0..=2 => Step::Cut { host, kept },
             3 => Step::Dial { host },
             4 => Step::ServerDies,
@@ -141,6 +143,14 @@ impl Script {
             13 => Step::VswitchdRestarts { host },
             14 => Step::OvsdbRestarts { host },
             15 => Step::Retry { host },
+            16 => Step::Review { host },
+            17 => Step::HostReboots { host },
+            18..=20 => Step::RemoveFlow { host, nth: self.rng.slot(u8::MAX) },
+            21 | 22 => Step::Again { host },
+            23 | 24 => Step::Namesake { host },
+            25 => Step::MoveEndpoint { host },
+            26 => Step::Refuse { host, some: self.rng.next_bit() },
+            27 => [Step::Backup, Step::Restore][self.rng.below(2)],
             _ => Step::Wait { seconds: [1, 4, 6, 11, 301][self.rng.below(5)] },
         }
     }

@@ -18,9 +18,15 @@ pub struct Setup {
     pub local_vlans: u16,
     /// Removed entries that the server remembers of each network.
     pub tombstones: usize,
+    /// Hosts' Open vSwitch takes bundles.
+    #[serde(default = "yes")]
+    pub bundles: bool,
     /// What each host speaks.
     #[serde(default)]
     pub versions: [Version; MOST_HOSTS],
+    /// Hosts without `l2_population`: a full mesh of tunnels, and MACs learned from frames.
+    #[serde(default)]
+    pub mesh: [bool; MOST_HOSTS],
 }
 
 /// Hosts that there are at most.
@@ -44,10 +50,14 @@ impl Setup {
         self.versions.get(usize::from(host)).copied().unwrap_or_default()
     }
 
+    pub fn is_mesh(&self, host: u8) -> bool {
+        self.mesh.get(usize::from(host)).copied().unwrap_or_default()
+    }
+
     /// Messages that one host may be sent at a time: a change of each network at most, however many there were.
     pub fn most_in_a_batch(&self) -> usize {
-        // Welcome, orders and the end of all; of a network a snapshot with its end, or that it is dropped.
-        3 + 2 * usize::from(self.networks)
+        // Welcome, orders, endpoints and the end of all; of a network a snapshot with its end, or that it is dropped.
+        4 + 2 * usize::from(self.networks)
     }
 
     pub fn of(rng: &mut Rng) -> Self {
@@ -58,9 +68,21 @@ impl Setup {
             ports: 4 + rng.slot(5),
             local_vlans: if rng.chance(2) { networks.into() } else { 4094 },
             tombstones: [2, 1000][rng.below(2)],
+            bundles: !rng.chance(4),
             versions: Version::draw(rng),
+            mesh: draw_mesh(rng),
         }
     }
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Some hosts in one of four runs.
+fn draw_mesh(rng: &mut Rng) -> [bool; MOST_HOSTS] {
+    let some = rng.chance(4);
+    [(); MOST_HOSTS].map(|()| some && rng.next_bit())
 }
 
 impl Version {
@@ -86,8 +108,9 @@ pub fn host_name(host: u8) -> HostName {
     }
 }
 
-pub fn endpoint(host: u8) -> IpAddr {
-    Ipv4Addr::new(10, 0, 0, host + 1).into()
+/// `nth`: how often it has been given another.
+pub fn endpoint(host: u8, nth: u8) -> IpAddr {
+    Ipv4Addr::new(10, 0, nth, host + 1).into()
 }
 
 pub fn network_id(network: Made) -> NetworkId {

@@ -33,6 +33,16 @@ pub enum Step {
     Readdress {
         port: u8,
     },
+    /// A binding is prepared on a host to which the port may move.
+    Prepare {
+        port: u8,
+        host: u8,
+    },
+    /// It is not to move there.
+    Forget {
+        port: u8,
+        host: u8,
+    },
 
     // VMs
     Plug {
@@ -67,6 +77,12 @@ pub enum Step {
     FollowAnew,
     ServerDies,
     ServerStarts,
+    /// Somebody copies the database.
+    Backup,
+    /// The server is stopped, and the copy put in the place of the database.
+    Restore,
+    /// The database is given a new epoch, which the hub has asked for.
+    BeginHistory,
 
     // streams
     Dial {
@@ -81,6 +97,14 @@ pub enum Step {
     ToServer {
         host: u8,
         oldest: bool,
+    },
+    /// What a host said on an earlier stream comes once more.
+    Again {
+        host: u8,
+    },
+    /// Another machine says that it is this host.
+    Namesake {
+        host: u8,
     },
     /// The connection has room for more.
     Room {
@@ -137,6 +161,28 @@ pub enum Step {
     Retry {
         host: u8,
     },
+    /// The agent compares all that its bridges hold.
+    Review {
+        host: u8,
+    },
+    /// Everything on a host starts anew, and its VMs are gone.
+    HostReboots {
+        host: u8,
+    },
+    /// Somebody removes a flow by hand.
+    RemoveFlow {
+        host: u8,
+        nth: u8,
+    },
+    /// The tunnel bridge refuses some flows from now on, or none any more.
+    Refuse {
+        host: u8,
+        some: bool,
+    },
+    /// The host has another address on the underlay, and its agent is started anew with that.
+    MoveEndpoint {
+        host: u8,
+    },
 
     /// Time passes.
     Wait {
@@ -177,99 +223,73 @@ impl Side {
     }
 }
 
-impl Step {
-    /// As it is counted: the name alone.
-    pub fn kind(self) -> &'static str {
-        macro_rules! kinds {
-            ($($kind:ident),* $(,)?) => {
-                match self {
-                    $(Step::$kind { .. } => stringify!($kind),)*
-                }
-            };
-        }
-        kinds!(
-            CreateNetwork,
-            DeleteNetwork,
-            CreatePort,
-            DeletePort,
-            Bind,
-            SetUp,
-            Readdress,
-            Plug,
-            Unplug,
-            Announce,
-            Talk,
-            Commit,
-            Write,
-            Register,
-            StoreFails,
-            StoreHeals,
-            FollowAnew,
-            ServerDies,
-            ServerStarts,
-            Dial,
-            Cut,
-            ToServer,
-            Room,
-            ToAgent,
-            Transact,
-            FromDatabase,
-            Reconfigure,
-            Flows,
-            FromSwitch,
-            SwitchLost,
-            SwitchConnects,
-            AgentDies,
-            AgentStarts,
-            VswitchdRestarts,
-            OvsdbRestarts,
-            Retry,
-            Wait,
-            Quiet,
-            RestartAll,
-        )
-    }
+/// Names of all kinds, and each step's own.
+macro_rules! kinds {
+    ($($kind:ident),* $(,)?) => {
+        /// Every kind: none may be absent from a run of many seeds.
+        pub const KINDS: &[&str] = &[$(stringify!($kind)),*];
 
-    /// Every kind: none may be absent from a run of many seeds.
-    pub const KINDS: [&str; 39] = [
-        "CreateNetwork",
-        "DeleteNetwork",
-        "CreatePort",
-        "DeletePort",
-        "Bind",
-        "SetUp",
-        "Readdress",
-        "Plug",
-        "Unplug",
-        "Announce",
-        "Talk",
-        "Commit",
-        "Write",
-        "Register",
-        "StoreFails",
-        "StoreHeals",
-        "FollowAnew",
-        "ServerDies",
-        "ServerStarts",
-        "Dial",
-        "Cut",
-        "ToServer",
-        "Room",
-        "ToAgent",
-        "Transact",
-        "FromDatabase",
-        "Reconfigure",
-        "Flows",
-        "FromSwitch",
-        "SwitchLost",
-        "SwitchConnects",
-        "AgentDies",
-        "AgentStarts",
-        "VswitchdRestarts",
-        "OvsdbRestarts",
-        "Retry",
-        "Wait",
-        "Quiet",
-        "RestartAll",
-    ];
+        /// As it is counted: the name alone.
+        pub fn kind(self) -> &'static str {
+            match self {
+                $(Step::$kind { .. } => stringify!($kind),)*
+            }
+        }
+    };
+}
+
+impl Step {
+    kinds!(
+        CreateNetwork,
+        DeleteNetwork,
+        CreatePort,
+        DeletePort,
+        Bind,
+        SetUp,
+        Readdress,
+        Prepare,
+        Forget,
+        Plug,
+        Unplug,
+        Announce,
+        Talk,
+        Commit,
+        Write,
+        Register,
+        StoreFails,
+        StoreHeals,
+        FollowAnew,
+        ServerDies,
+        ServerStarts,
+        Backup,
+        Restore,
+        BeginHistory,
+        Dial,
+        Cut,
+        ToServer,
+        Again,
+        Namesake,
+        Room,
+        ToAgent,
+        Transact,
+        FromDatabase,
+        Reconfigure,
+        Flows,
+        FromSwitch,
+        SwitchLost,
+        SwitchConnects,
+        AgentDies,
+        AgentStarts,
+        VswitchdRestarts,
+        OvsdbRestarts,
+        Retry,
+        Review,
+        HostReboots,
+        RemoveFlow,
+        Refuse,
+        MoveEndpoint,
+        Wait,
+        Quiet,
+        RestartAll,
+    );
 }

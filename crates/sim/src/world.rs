@@ -2,24 +2,30 @@
 
 mod api;
 mod dialect;
+mod faults;
+mod history;
 mod host;
 mod net;
 mod rest;
 mod server;
 mod store;
+mod strangers;
 mod streams;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use agent::events::Event;
 use model::{Committed, NetworkId, Revision};
+use sync::messages::ToServer;
+use sync::server::ConnectionId;
 
 use crate::defect::{self, Defect};
 use crate::judge::{Facts, Moment, Port, Violation};
 use crate::ovs::{Frame, Seconds};
 use crate::setup::{Made, Setup, host_name, interface, port_id};
 use crate::step::{Side, Step};
+use history::Backup;
 use host::Host;
 use server::Server;
 use store::Store;
@@ -39,7 +45,13 @@ pub struct World {
     store: Store,
     store_fails: bool,
     server: Option<Server>,
+    /// A copy of the database.
+    backup: Option<Backup>,
+    /// An older database has taken the place of the one that was, and not everybody has got over it.
+    restored: bool,
     streams: BTreeMap<u64, Stream>,
+    /// What hosts have said lately, on which stream.
+    heard: BTreeMap<u8, VecDeque<(ConnectionId, ToServer)>>,
     opened: u64,
     facts: Facts,
     moment: Moment,
@@ -67,7 +79,10 @@ impl World {
             store: Store::new(),
             store_fails: false,
             server: None,
+            backup: None,
+            restored: false,
             streams: BTreeMap::new(),
+            heard: BTreeMap::new(),
             opened: 0,
             facts: Facts::new(setup),
             moment: Moment::default(),
@@ -117,6 +132,8 @@ impl World {
             Step::Bind { port, host } => self.bind(port, host),
             Step::SetUp { port, up } => self.set_up(port, up),
             Step::Readdress { port } => self.readdress(port),
+            Step::Prepare { port, host } => self.prepare(port, host, true),
+            Step::Forget { port, host } => self.prepare(port, host, false),
 
             Step::Plug { host, port } => self.plug(host, port),
             Step::Unplug { host, port } => self.unplug(host, port),
@@ -134,10 +151,15 @@ impl World {
             Step::FollowAnew => self.with_server(|server, store, now| server.follow_anew(store, now))?,
             Step::ServerDies => self.server_dies(),
             Step::ServerStarts => self.server_starts()?,
+            Step::Backup => self.back_up(),
+            Step::Restore => self.restore(),
+            Step::BeginHistory => self.begin_history(),
 
             Step::Dial { host } => self.dial(host)?,
             Step::Cut { host, kept } => self.cut(host, kept),
             Step::ToServer { host, oldest } => self.server_reads(host, oldest)?,
+            Step::Again { host } => self.again(host)?,
+            Step::Namesake { host } => self.namesake(host)?,
             Step::Room { host } => self.room(host)?,
             Step::ToAgent { host } => self.agent_reads(host)?,
 
@@ -161,6 +183,11 @@ impl World {
             Step::AgentStarts { host } => self.on_host(host, Host::start_agent)?,
             Step::VswitchdRestarts { host } => self.vswitchd_restarts(host),
             Step::OvsdbRestarts { host } => self.with_host(host, Host::restart_database),
+            Step::Review { host } => self.on_host(host, |host| host.tell(Event::Review))?,
+            Step::HostReboots { host } => self.host_reboots(host)?,
+            Step::RemoveFlow { host, nth } => self.remove_flow(host, nth),
+            Step::Refuse { host, some } => self.refuse(host, some),
+            Step::MoveEndpoint { host } => self.move_endpoint(host)?,
             Step::Retry { host } => self.on_host(host, |host| host.tell(Event::Retry))?,
 
             Step::Wait { seconds } => self.wait(seconds)?,
@@ -176,6 +203,7 @@ impl World {
         if let Some(server) = &self.server {
             steps.extend((!server.commits.is_empty()).then_some(Step::Commit));
             steps.extend((!server.registrations.is_empty()).then_some(Step::Register));
+            steps.extend(server.history_wanted.then_some(Step::BeginHistory));
             steps.extend((server.has_wishes() && !self.store_fails).then_some(Step::Write));
         } else {
             steps.push(Step::ServerStarts);
@@ -251,29 +279,12 @@ impl World {
         }
     }
 
-    fn agent_dies(&mut self, host: u8, kept: u8) -> Result<(), Violation> {
-        let now = self.seconds();
-        self.on_host(host, |host| host.kill_agent(kept, now))?;
-        self.agent_gone(host);
-        self.unseen = true;
-        Ok(())
-    }
-
-    /// Nothing is forwarded until flows are back; what came before is over.
-    fn vswitchd_restarts(&mut self, host: u8) {
-        self.with_host(host, Host::restart_vswitchd);
-        let is_here = |port: &&Port| self.facts.places(port).any(|at| at == host);
-        let here: Vec<Made> = self.facts.ports.values().filter(is_here).map(|port| port.made).collect();
-        for port in here {
-            self.moment.disturb(port);
-        }
-    }
-
     fn wait(&mut self, seconds: u16) -> Result<(), Violation> {
         self.now += Duration::from_secs(seconds.into());
         let now = self.seconds();
         for host in &mut self.hosts {
             host.ovs.vswitch.expire(now);
+            host.turned_away = false;
         }
         self.unseen = true;
         // On a host that nobody hears of no port stays that was asked to move.
@@ -299,6 +310,10 @@ impl World {
 
     fn announce(&mut self, host: u8, port: u8) {
         let Some(port) = self.facts.ports.get(&port).copied() else { return };
+        // Where a VM is expected it does not run yet.
+        if self.facts.is_prepared(&port, host) {
+            return;
+        }
         self.send(host, port.made, Frame::arp_request(port.mac(), port.ip(), port.ip()));
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Violation;
-use crate::setup::{Made, Setup, ip, mac};
+use crate::setup::{MOST_HOSTS, Made, Setup, Version, ip, mac};
 
 #[derive(Debug, Clone)]
 pub struct Facts {
@@ -27,6 +27,8 @@ pub struct Port {
     pub host: Option<u8>,
     /// Where it was before, and still is until it is where it was asked to be.
     pub left: Option<Left>,
+    /// Hosts to which it may move.
+    pub prepared: [bool; MOST_HOSTS],
 }
 
 /// Where a port that moves was.
@@ -63,6 +65,15 @@ impl Facts {
         let (made, up) = (port.made, port.up);
         let all = port.host.into_iter().chain(port.left.map(|left| left.host));
         all.filter(move |host| up && self.plugged.contains(&(*host, made)))
+    }
+
+    /// It may move here, and its interface is here already: it may hear and speak, but nobody else sends it anything here. An
+    /// agent of the version before knows nothing of that.
+    pub fn is_prepared(&self, port: &Port, host: u8) -> bool {
+        let asked = port.prepared.get(usize::from(host)).is_some_and(|prepared| *prepared);
+        let knows = self.setup.version(host) != Version::Previous;
+        let is_there = self.plugged.contains(&(host, port.made)) && self.place(port) != Some(host);
+        asked && knows && is_there && port.up && port.host.is_some()
     }
 
     /// It is plugged where it was asked to be.
@@ -111,7 +122,8 @@ impl Facts {
     }
 
     pub fn create_port(&mut self, made: Made, network: Made, host: Option<u8>) {
-        self.ports.insert(made.slot, Port { made, network, address: 0, up: true, host, left: None });
+        let prepared = [false; MOST_HOSTS];
+        self.ports.insert(made.slot, Port { made, network, address: 0, up: true, host, left: None, prepared });
         self.network_of.insert(made, network);
     }
 }

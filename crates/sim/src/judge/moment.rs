@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::{Facts, Port};
-use super::{Fate, Net, Violation};
+use super::{Fate, NOBODY, Net, Violation};
 use crate::ovs::{Arp, BROADCAST, Frame, Payload};
 use crate::setup::{Made, mac, segment};
 
@@ -36,6 +36,12 @@ impl Moment {
     /// A port that works was asked to move. It goes on working where it is until it works where it goes.
     pub fn moves(&mut self, port: Made, step: u64) {
         self.since.insert(port, step);
+    }
+
+    /// Who learns from frames where others are may not know it of this port for a while.
+    pub fn out_of_sight(&mut self, port: Made, of: impl Fn(Made) -> bool) {
+        self.reaches.retain(|(from, to)| *to != port || !of(*from));
+        self.resolves.retain(|(from, to)| *to != port || !of(*from));
     }
 
     /// One that moves was plugged where it goes: from now on nobody knows which of the two it is at.
@@ -94,7 +100,11 @@ impl Moment {
             self.bound.clear();
         }
         self.plugged.extend(&facts.plugged);
-        let hosts = |port: &Port| port.host.into_iter().chain(port.left.map(|left| left.host));
+        let prepared = |port: &Port| {
+            let prepared = port.prepared;
+            (0..facts.setup.hosts).filter(move |host| prepared.get(usize::from(*host)) == Some(&true))
+        };
+        let hosts = |port: &Port| port.host.into_iter().chain(port.left.map(|left| left.host)).chain(prepared(port));
         self.bound.extend(facts.ports.values().flat_map(|port| hosts(port).map(|host| (host, port.made))));
     }
 
@@ -131,7 +141,7 @@ impl Moment {
                 self.question(facts, net, from, to)?;
                 let heard = announced.iter().any(|(_, fate)| arrives(facts, fate, to));
                 if self.reaches.contains(&(from.made, to.made)) && !heard {
-                    return Err(blackhole("an announcement", from, to));
+                    return Err(blackhole("an announcement", from, to, &announced));
                 }
             }
         }
@@ -144,12 +154,12 @@ impl Moment {
             return Ok(());
         }
         if !fates.iter().any(|(_, fate)| arrives(facts, fate, to)) {
-            return Err(blackhole("a frame", from, to));
+            return Err(blackhole("a frame", from, to, &fates));
         }
         match &fates[..] {
-            // Of a port that moves each host knows either where it was or where it is.
+            // Of a port that moves each host knows either where it was or where it is; but for those that know nothing.
             [(host, fate)] if to.left.is_some_and(|left| left.host != *host) && to.host != Some(*host) => {
-                one_way(to, fate)
+                if facts.setup.is_mesh(*host) { Ok(()) } else { one_way(to, fate) }
             }
             _ => Ok(()),
         }
@@ -162,7 +172,7 @@ impl Moment {
             arrives(facts, fate, to) || answer.is_some_and(|arp| arp.sha == to.mac())
         };
         if self.resolves.contains(&(from.made, to.made)) && !fates.iter().any(answered) {
-            return Err(blackhole("a question for the address", from, to));
+            return Err(blackhole("a question for the address", from, to, &fates));
         }
         Ok(())
     }
@@ -176,7 +186,9 @@ impl Moment {
         // has yet to notice: there a broadcast has to reach it.
         let is_away = |host: u8| host != there && !self.plugged.contains(&(host, port));
         for (host, from) in facts.placed().filter(|(_, from)| from.network == to.network && from.made != port) {
+            // Who learns from frames is asked nothing and confirms nothing.
             let settled = from.left.is_none()
+                && !facts.setup.is_mesh(host)
                 && self.since.get(&from.made).is_none_or(|then| *then < since)
                 && self.stream_since.get(&host).is_none_or(|then| *then < since)
                 && self.reaches.iter().any(|(known, _)| *known == from.made);
@@ -223,9 +235,9 @@ fn one_way(to: &Port, fate: &Fate) -> Result<(), Violation> {
     Err(Violation::new("a port that moves changes in one step", detail))
 }
 
-fn blackhole(what: &str, from: &Port, to: &Port) -> Violation {
+fn blackhole(what: &str, from: &Port, to: &Port, fates: &[(u8, Fate)]) -> Violation {
     let detail =
-        format!("{what} from {:?} does not reach {:?} any more, and nothing happened to them", from.made, to.made);
+        format!("{what} from {from:?} does not reach {to:?} any more, and nothing happened to them; it goes {fates:?}");
     Violation::new("no blackhole for a known destination", detail)
 }
 
@@ -275,7 +287,9 @@ fn no_leak(facts: &Facts, host: u8, from: Made, fate: &Fate) -> Result<(), Viola
         }
     }
     let mut copies = BTreeSet::new();
-    match fate.crossed.iter().find(|(_, to, ..)| !copies.insert(to)) {
+    // What goes to an address that nobody has any more is no copy.
+    let mut arrive = fate.crossed.iter().filter(|(_, to, ..)| *to != NOBODY);
+    match arrive.find(|(_, to, ..)| !copies.insert(to)) {
         Some((_, to, ..)) => Err(Violation::new(
             "one copy for each host",
             format!("host{to} gets two copies of a frame of {from:?} on host{host}: {fate:?}"),

@@ -32,15 +32,28 @@ const STRANGER: u64 = 0xfa16_3eff_ffff;
 impl Facts {
     pub fn expected(&self, host: u8) -> Expected {
         let mut expected = Expected::default();
-        let here: BTreeSet<Made> = self.placed().filter(|(at, _)| *at == host).map(|(_, port)| port.network).collect();
+        let is_mesh = self.setup.is_mesh(host);
+        if is_mesh {
+            let others = (0..self.setup.hosts).filter(|other| *other != host);
+            expected.tunnels =
+                others.flat_map(|other| TunnelType::ALL.map(|tunnel_type| (tunnel_type, other))).collect();
+        }
+        let prepared = self.ports.values().filter(|port| self.is_prepared(port, host)).map(|port| port.network);
+        let placed = self.placed().filter(|(at, _)| *at == host).map(|(_, port)| port.network);
+        let here: BTreeSet<Made> = placed.chain(prepared).collect();
         for network in here {
+            expected.keys += 1;
+            if is_mesh {
+                // Everything but the flood list is learned.
+                expected.floods += 1;
+                continue;
+            }
             let of_network: Vec<u8> =
                 self.placed().filter(|(_, port)| port.network == network).map(|(at, _)| at).collect();
             let remote: Vec<u8> = of_network.iter().filter(|at| **at != host).copied().collect();
             expected.unicast += remote.len();
             expected.answers += of_network.len();
             expected.floods += usize::from(!remote.is_empty());
-            expected.keys += 1;
             let tunnel_type = segment(network.slot).tunnel_type;
             expected.tunnels.extend(remote.into_iter().map(|at| (tunnel_type, at)));
         }
@@ -65,6 +78,7 @@ impl Facts {
         for (host, made) in &self.plugged {
             match self.port(*made).filter(|port| self.place(port) == Some(*host)) {
                 Some(port) => self.check_port(net, *host, port)?,
+                None if self.port(*made).is_some_and(|port| self.is_prepared(port, *host)) => {}
                 None => isolated(net, *host, *made)?,
             }
         }
@@ -74,8 +88,15 @@ impl Facts {
     fn check_port(&self, net: &impl Net, host: u8, port: &Port) -> Result<(), Violation> {
         let others: Vec<(u8, &Port)> =
             self.placed().filter(|(_, to)| to.network == port.network && to.made != port.made).collect();
-        let hosts: BTreeSet<u8> = others.iter().map(|(at, _)| *at).filter(|at| *at != host).collect();
-        let all: BTreeSet<(u8, Made)> = others.iter().map(|(at, to)| (*at, to.made)).collect();
+        // In a full mesh nobody knows who has the network.
+        let is_mesh = self.setup.is_mesh(host);
+        let concerned = others.iter().map(|(at, _)| *at).chain((0..self.setup.hosts).filter(|_| is_mesh));
+        let hosts: BTreeSet<u8> = concerned.filter(|at| *at != host).collect();
+        // Where a broadcast comes anyway, a port that may move there hears it.
+        let of_network = self.ports.values().filter(|to| to.network == port.network);
+        let waiting = of_network.flat_map(|to| (0..self.setup.hosts).map(move |at| (at, to)));
+        let waiting = waiting.filter(|(at, to)| (*at == host || hosts.contains(at)) && self.is_prepared(to, *at));
+        let all: BTreeSet<(u8, Made)> = others.iter().copied().chain(waiting).map(|(at, to)| (at, to.made)).collect();
         let probe = |frame| net.probe(host, port.made, frame);
         for (what, frame) in [
             ("a broadcast", Frame::data(port.mac(), BROADCAST)),
@@ -90,7 +111,12 @@ impl Facts {
             let fate = probe(Frame::data(port.mac(), to.mac()));
             let way: BTreeSet<u8> = [*there].into_iter().filter(|there| *there != host).collect();
             goes("unicast goes one way", "a frame", port, &fate, &[(*there, to.made)].into(), &way)?;
-            check_question(&probe(Frame::arp_request(port.mac(), port.ip(), to.ip())), (host, port), (*there, to))?;
+            let fate = probe(Frame::arp_request(port.mac(), port.ip(), to.ip()));
+            if is_mesh {
+                goes("flood lists exact", "a question", port, &fate, &all, &hosts)?;
+            } else {
+                check_question(&fate, (host, port), (*there, to))?;
+            }
         }
         Ok(())
     }

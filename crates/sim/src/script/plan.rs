@@ -31,7 +31,7 @@ pub(super) fn draw(rng: &mut Rng, facts: &Facts) -> VecDeque<Item> {
     let Some((here, Port { made: Made { slot: port, .. }, .. })) = bound.get(rng.below(bound.len())).copied() else {
         return VecDeque::new();
     };
-    match rng.below(9) {
+    match rng.below(15) {
         // A live migration: the new host is plugged before the binding changes.
         0 | 1 => steps([
             Step::Plug { host: there, port },
@@ -49,6 +49,11 @@ pub(super) fn draw(rng: &mut Rng, facts: &Facts) -> VecDeque<Item> {
         4 => late_report(port, here, there),
         5 => replaced(rng, facts, port, here),
         6 => slow(facts, there),
+        7 | 8 => prepared(rng, port, here, there),
+        9 => restored(facts, port, there),
+        10 => refused(rng, port, there),
+        11 => readdressed(there),
+        12 => replayed(port, here, there),
         _ => vacated(rng, facts, there),
     }
 }
@@ -57,19 +62,85 @@ fn steps(all: impl IntoIterator<Item = Step>) -> VecDeque<Item> {
     all.into_iter().map(Item::Step).collect()
 }
 
-/// A host has wired a port, and the server hears of it when the port has been elsewhere and is back.
+/// A host has wired a port, and the server hears of it when the port has been elsewhere and is back: the host has isolated it
+/// meanwhile, and does not hear that it is to wire it again.
 fn late_report(port: u8, here: u8, there: u8) -> VecDeque<Item> {
     VecDeque::from([
+        Item::Step(Step::SetUp { port, up: false }),
+        Item::Pause(20),
+        Item::Step(Step::SetUp { port, up: true }),
+        Item::Pause(6),
         Item::Stall(Some((here, Part::ToServer))),
-        Item::Step(Step::Unplug { host: here, port }),
-        Item::Step(Step::Plug { host: here, port }),
-        Item::Pause(30),
+        Item::Pause(25),
         Item::Step(Step::Bind { port, host: Some(there) }),
-        Item::Pause(6),
+        Item::Pause(25),
+        Item::Stall(Some((here, Part::ToAgent))),
         Item::Step(Step::Bind { port, host: Some(here) }),
-        Item::Pause(6),
+        Item::Pause(40),
         Item::Stall(None),
     ])
+}
+
+/// A live migration of which the new host is told beforehand; or it comes to nothing.
+fn prepared(rng: &mut Rng, port: u8, here: u8, there: u8) -> VecDeque<Item> {
+    let mut all = steps([Step::Prepare { port, host: there }, Step::Plug { host: there, port }]);
+    all.push_back(Item::Pause(rng.slot(30)));
+    if rng.chance(4) {
+        all.extend(steps([Step::Quiet, Step::Unplug { host: there, port }, Step::Forget { port, host: there }]));
+    } else {
+        all.extend(steps([
+            Step::Bind { port, host: Some(there) },
+            Step::Unplug { host: here, port },
+            Step::Announce { host: there, port },
+        ]));
+    }
+    all
+}
+
+/// The database is copied, much happens, and the copy comes back.
+fn restored(facts: &Facts, port: u8, there: u8) -> VecDeque<Item> {
+    let mut all = steps([Step::Backup, Step::Bind { port, host: Some(there) }, Step::Plug { host: there, port }]);
+    for port in 0..facts.setup.ports {
+        all.extend([Item::Step(Step::Readdress { port }), Item::Pause(8)]);
+    }
+    all.push_back(Item::Step(Step::DeletePort { port: facts.setup.ports - 1 }));
+    all.push_back(Item::Pause(40));
+    all.push_back(Item::Step(Step::Restore));
+    all
+}
+
+/// A bridge refuses flows while ports come to others.
+fn refused(rng: &mut Rng, port: u8, host: u8) -> VecDeque<Item> {
+    let mut all = steps([
+        Step::Refuse { host, some: true },
+        Step::Readdress { port },
+        Step::SetUp { port, up: false },
+        Step::SetUp { port, up: true },
+    ]);
+    all.push_back(Item::Pause(rng.slot(40)));
+    all.push_back(Item::Step(Step::Refuse { host, some: false }));
+    all
+}
+
+/// A host comes back with another address, sooner or later.
+fn readdressed(host: u8) -> VecDeque<Item> {
+    VecDeque::from([
+        Item::Step(Step::MoveEndpoint { host }),
+        Item::Pause(20),
+        Item::Step(Step::Wait { seconds: 11 }),
+        Item::Pause(10),
+    ])
+}
+
+/// What a host said of a port before it went comes once more on the stream after that.
+fn replayed(port: u8, here: u8, there: u8) -> VecDeque<Item> {
+    let mut all = steps([Step::Unplug { host: here, port }, Step::Plug { host: here, port }]);
+    all.push_back(Item::Pause(12));
+    all.push_back(Item::Step(Step::Cut { host: here, kept: 2 }));
+    all.push_back(Item::Pause(25));
+    all.extend(steps([Step::Again { host: here }, Step::Again { host: here }, Step::Bind { port, host: Some(there) }]));
+    all.extend(steps([Step::Again { host: here }, Step::Again { host: here }]));
+    all
 }
 
 /// A host does not read, and much changes meanwhile.

@@ -1,5 +1,7 @@
 //! API calls. They need a server and a database; what is refused changes nothing.
 
+use std::collections::BTreeSet;
+
 use model::{Network, TunnelType};
 
 use super::World;
@@ -65,16 +67,42 @@ impl World {
         }
         let Some(port) = self.facts.ports.get(&slot).copied() else { return };
         let bound = self.store.ports.get(&port_id(port.made)).is_some_and(Stored::is_bound);
-        let place = self.facts.place(&port).filter(|place| bound && self.moment.works(port.made) && self.hears(*place));
+        // Without bundles the rows of a port that moves change one by one.
+        let works = bound && self.setup.bundles && self.moment.works(port.made) && !self.in_mesh(&port, host);
+        let place = self.facts.place(&port).filter(|place| works && self.hears(*place));
         let certain = place.map(|host| Left { host, certain: true });
         let left = certain.or_else(|| Some(Left { host: self.still_at(port.made)?, certain: false }));
         match left {
             Some(Left { certain: true, .. }) => self.moment.moves(port.made, self.steps),
             _ => self.moment.changed(port.made, self.steps),
         }
-        self.facts.ports.insert(slot, Port { host, left, ..port });
+        let mut moved = Port { host, left, ..port };
+        if let Some(prepared) = host.and_then(|host| moved.prepared.get_mut(usize::from(host))) {
+            *prepared = false;
+        }
+        self.facts.ports.insert(slot, moved);
+        let learns = |(host, from): (u8, &Port)| self.setup.is_mesh(host).then_some(from.made);
+        let learners: BTreeSet<Made> = self.facts.placed().filter_map(learns).collect();
+        self.moment.out_of_sight(port.made, |from| learners.contains(&from));
         if host.is_some_and(|host| self.facts.plugged.contains(&(host, port.made))) {
             self.arrives(port.made);
+        }
+        self.moment.note_interests(&self.facts, false);
+    }
+
+    /// The port is, or goes, where others are not known by what the server says.
+    fn in_mesh(&self, port: &Port, host: Option<u8>) -> bool {
+        self.facts.places(port).chain(host).any(|host| self.setup.is_mesh(host))
+    }
+
+    /// A binding is prepared on a host, or is to be forgotten.
+    pub(super) fn prepare(&mut self, slot: u8, host: u8, prepared: bool) {
+        let name = host_name(host);
+        if !self.change(slot, if prepared { PortChange::Prepare(&name) } else { PortChange::Forget(&name) }) {
+            return;
+        }
+        if let Some(there) = self.facts.ports.get_mut(&slot).and_then(|port| port.prepared.get_mut(usize::from(host))) {
+            *there = prepared;
         }
         self.moment.note_interests(&self.facts, false);
     }

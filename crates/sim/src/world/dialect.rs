@@ -26,7 +26,8 @@ const AGENT: Shape =
 
 const WELCOME: Shape = Shape { inner: &[], late: &[1] };
 const NETWORK: Shape = Shape { inner: &[], late: &[4] };
-const ORDER: Shape = Shape { inner: &[(3, &PLAIN)], late: &[4] };
+const WIRE: Shape = Shape { inner: &[], late: &[5] };
+const ORDER: Shape = Shape { inner: &[(3, &WIRE)], late: &[4] };
 const ORDERS: Shape = Shape { inner: &[(1, &NETWORK), (2, &ORDER)], late: &[] };
 const SNAPSHOT: Shape = Shape { inner: &[(3, &PLAIN)], late: &[] };
 const DELTA: Shape = Shape { inner: &[(4, &PLAIN)], late: &[] };

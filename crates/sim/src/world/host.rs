@@ -1,12 +1,14 @@
 //! One host: its agent, its Open vSwitch, and what is on its way between the two.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 
-use agent::events::{Command, Database, Event, Features, Refused, Server, Switch};
+use agent::events::{Command, Database, Event, Features, FlowChange, Refused, Server, Switch};
 use agent::{HostState, Settings};
 use model::HostName;
 use openflow::FlowMod;
 use ovsdb::codec::Operation;
+use pipeline::Bridge;
 use sync::messages::ToServer;
 
 use crate::defect::{self, Defect};
@@ -16,9 +18,20 @@ use crate::setup::{Setup, endpoint, host_name};
 use crate::step::Side;
 
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each comes and goes by itself")]
 pub(crate) struct Host {
     pub(crate) name: HostName,
     settings: Settings,
+    bundles: bool,
+    boots: u32,
+    /// How often it was given another address on the underlay.
+    moves: u8,
+    number: u8,
+    /// Its tunnel bridge refuses some flows; and has, since somebody looked at all of them.
+    pub(crate) refuses: bool,
+    pub(crate) has_refused: bool,
+    /// The server refused the last stream; the agent waits before it tries again.
+    pub(crate) turned_away: bool,
     defect: Option<Defect>,
     pub(crate) agent: Option<HostState>,
     /// What the agent has left on its disk, which is behind what it knows.
@@ -51,19 +64,21 @@ pub(crate) struct Connection {
     session: u64,
     pub(crate) orders: VecDeque<Order>,
     pub(crate) says: VecDeque<Switch>,
+    /// What was on its way when the connection broke: it comes once more, behind the beginning of the next.
+    late: Vec<Switch>,
 }
 
 impl Connection {
     /// More waits than is worth looking at one by one.
     pub(crate) fn has_many(&self) -> bool {
-        matches!(self.orders.front(), Some(Order::Apply { flow_mods, together: false }) if flow_mods.len() > 3)
+        matches!(self.orders.front(), Some(Order::Apply { flow_mods, .. }) if flow_mods.len() > 3)
     }
 }
 
 #[derive(Debug)]
 pub(crate) enum Order {
     Dump,
-    Apply { flow_mods: VecDeque<FlowMod>, together: bool },
+    Apply { flow_mods: VecDeque<FlowMod>, together: bool, taken: usize, refused: Vec<Refused> },
 }
 
 /// How many events an agent may be told of before its disk is next written.
@@ -76,7 +91,9 @@ impl Host {
     pub(crate) fn new(host: u8, setup: &Setup, defect: Option<Defect>) -> Self {
         let name = host_name(host);
         let settings = Settings {
-            local_ip: Some(endpoint(host)),
+            local_ip: Some(endpoint(host, 0)),
+            l2_population: !setup.is_mesh(host),
+            arp_responder: !setup.is_mesh(host),
             host: Some(name.clone()),
             local_vlans: format!("1-{}", setup.local_vlans),
             ..Settings::default()
@@ -84,6 +101,13 @@ impl Host {
         Host {
             name,
             settings,
+            bundles: setup.bundles,
+            boots: 0,
+            moves: 0,
+            number: host,
+            refuses: false,
+            has_refused: false,
+            turned_away: false,
             defect,
             agent: None,
             checkpoint: None,
@@ -108,7 +132,7 @@ impl Host {
             return Ok(());
         }
         let config = self.settings.clone().parse(None).map_err(Violation::broken)?;
-        let mut agent = HostState::new(config, "boot".to_owned()).map_err(Violation::broken)?;
+        let mut agent = HostState::new(config, format!("boot{}", self.boots)).map_err(Violation::broken)?;
         if let Some(checkpoint) = &self.checkpoint {
             agent.restore(checkpoint).map_err(Violation::broken)?;
         }
@@ -132,6 +156,7 @@ impl Host {
             }
             let connection = &mut self.sides[side as usize];
             (connection.open, connection.orders, connection.says) = (false, VecDeque::new(), VecDeque::new());
+            connection.late.clear();
         }
         self.transactions.clear();
         self.from_database.clear();
@@ -173,7 +198,7 @@ impl Host {
                     flow_mods = defect::break_first(&self.ovs.vswitch.of(bridge).tables, flow_mods);
                     together = false;
                 }
-                let order = Order::Apply { flow_mods: flow_mods.into(), together };
+                let order = Order::Apply { flow_mods: flow_mods.into(), together, taken: 0, refused: Vec::new() };
                 self.order(Side::of(bridge), session, order);
                 self.sides[side(bridge)].says.extend(defect::answer_at_once(self.defect, session));
             }
@@ -238,8 +263,10 @@ impl Host {
         if there && !connection.open {
             connection.open = true;
             connection.session += 1;
-            let features = Features { bundles: true };
+            let features = Features { bundles: self.bundles };
             connection.says.push_back(Switch::Connected { session: connection.session, features });
+            let late = std::mem::take(&mut connection.late).into_iter();
+            connection.says.extend(late.map(|said| defect::said_late(self.defect, said, connection.session)));
         }
     }
 
@@ -248,7 +275,9 @@ impl Host {
         let connection = &mut self.sides[side as usize];
         if connection.open {
             (connection.open, connection.orders) = (false, VecDeque::new());
-            connection.says.clear();
+            let said = std::mem::take(&mut connection.says).into_iter();
+            connection.late =
+                said.filter(|said| !matches!(said, Switch::Connected { .. } | Switch::Lost { .. })).collect();
             connection.says.push_back(Switch::Lost { session: connection.session, reason: "broken".to_owned() });
         }
     }
@@ -265,11 +294,18 @@ impl Host {
                 connection.says.push_back(Switch::Flows { session, flows });
                 connection.says.push_back(Switch::Dumped { session });
             }
-            Some(Order::Apply { flow_mods, together }) => {
-                let count = if *together { flow_mods.len() } else { 1 };
+            Some(Order::Apply { flow_mods, together, taken, refused }) => {
+                let count = if *together && self.bundles { flow_mods.len() } else { 1 };
                 let some: Vec<_> = flow_mods.drain(..count.min(flow_mods.len())).collect();
                 for sent in some {
+                    let index = *taken;
+                    *taken += 1;
                     self.flow_mods += 1;
+                    if self.refuses && is_refused(side, &sent) {
+                        self.has_refused = true;
+                        refused.push(Refused { index, reason: "the table is full".to_owned(), bad_action: false });
+                        continue;
+                    }
                     let Some(flow_mod) = defect::to_switch(self.defect, sent.clone()) else { continue };
                     let tables = &mut self.ovs.vswitch.of_mut(side.bridge()).tables;
                     if tables.apply(&flow_mod, now) == Effect::Redundant && flow_mod == sent {
@@ -280,10 +316,13 @@ impl Host {
                     }
                 }
                 let connection = &mut self.sides[side as usize];
-                match connection.orders.front() {
+                match connection.orders.front_mut() {
                     Some(Order::Apply { flow_mods, .. }) if !flow_mods.is_empty() => return Ok(()),
-                    _ if Defect::AckBeforeBarrier.is(self.defect) => {}
-                    _ => connection.says.push_back(Switch::Applied { session, refused: Vec::<Refused>::new() }),
+                    Some(Order::Apply { refused, .. }) if !Defect::AckBeforeBarrier.is(self.defect) => {
+                        let refused = std::mem::take(refused);
+                        connection.says.push_back(Switch::Applied { session, refused });
+                    }
+                    _ => {}
                 }
                 self.edit_rows(now);
             }
@@ -300,6 +339,36 @@ impl Host {
                 tables.apply(&FlowMod::delete_strict(&row), now);
             }
         }
+    }
+
+    /// Somebody removes one of the flows of `br-tun` that lead to other hosts, and the switch tells who listens.
+    pub(crate) fn remove_flow(&mut self, nth: u8, now: Seconds) {
+        let tables = &mut self.ovs.vswitch.tunnel.tables;
+        let flows: Vec<_> = tables.flows().filter(|flow| flow.table >= 20 && flow.priority > 0).cloned().collect();
+        let Some(flow) = usize::from(nth).checked_rem(flows.len()).and_then(|nth| flows.get(nth)) else { return };
+        tables.apply(&FlowMod::delete_strict(flow), now);
+        let connection = &mut self.sides[side(Bridge::Tunnel)];
+        if connection.open && !Defect::DeafToOthers.is(self.defect) {
+            let (session, changes) = (connection.session, vec![FlowChange::Gone(flow.clone())]);
+            connection.says.push_back(Switch::Changed { session, changes });
+        }
+    }
+
+    /// All that is not on a disk is gone.
+    pub(crate) fn reboot(&mut self) {
+        self.boots += 1;
+        self.restart_vswitchd();
+    }
+
+    /// Its address on the underlay.
+    pub(crate) fn endpoint(&self) -> IpAddr {
+        endpoint(self.number, self.moves)
+    }
+
+    /// Another address, which the agent is told when it starts.
+    pub(crate) fn move_endpoint(&mut self) {
+        self.moves += 1;
+        self.settings.local_ip = Some(self.endpoint());
     }
 
     pub(crate) fn restart_vswitchd(&mut self) {
@@ -342,6 +411,13 @@ impl Host {
     }
 }
 
-fn side(bridge: pipeline::Bridge) -> usize {
+/// Of rows that lead to others, every second.
+fn is_refused(side: Side, flow_mod: &FlowMod) -> bool {
+    let flow = &flow_mod.flow;
+    let adds = flow_mod.command == openflow::Command::Add;
+    side == Side::Tun && adds && flow.table >= 20 && flow.priority > 0 && flow.key().0.is_multiple_of(2)
+}
+
+fn side(bridge: Bridge) -> usize {
     Side::of(bridge) as usize
 }

@@ -1,11 +1,12 @@
 //! Frames between hosts: out of a tunnel port here, in at the one for it there, if there is one.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 
 use super::World;
-use crate::judge::{Fate, Net};
+use crate::judge::{Fate, NOBODY, Net};
 use crate::ovs::{Frame, Tunnel, Walk};
-use crate::setup::{Made, endpoint, interface};
+use crate::setup::{Made, interface};
 
 impl World {
     /// A VM sends a frame, and the switches on its way learn from it.
@@ -19,13 +20,21 @@ impl World {
         self.unseen = true;
     }
 
+    /// The host that has this address on the underlay now.
+    pub(super) fn host_at(&self, address: IpAddr) -> Option<u8> {
+        (0u8..).zip(&self.hosts).find(|(_, host)| host.endpoint() == address).map(|(number, _)| number)
+    }
+
     /// The way of a frame through all hosts.
     fn walks(&self, host: u8, from: Made, frame: Frame) -> Vec<(u8, Walk)> {
         let Some(state) = self.hosts.get(usize::from(host)) else { return Vec::new() };
         let mut walks = vec![(host, state.ovs.vswitch.from_interface(&interface(from), frame))];
         let mut under_way: VecDeque<(Tunnel, Frame)> = walks[0].1.sent.iter().copied().collect();
         while let Some((tunnel, frame)) = under_way.pop_front() {
-            let Some(there) = (0..self.setup.hosts).find(|host| endpoint(*host) == tunnel.remote) else { continue };
+            // Who has the address that a tunnel port has as its own, and as the other end's.
+            let Some(there) = self.host_at(tunnel.remote).filter(|_| self.host_at(tunnel.local).is_some()) else {
+                continue;
+            };
             let Some(state) = self.hosts.get(usize::from(there)) else { continue };
             let back = Tunnel { local: tunnel.remote, remote: tunnel.local, ..tunnel };
             if let Some(walk) = state.ovs.vswitch.from_underlay(back, frame) {
@@ -44,7 +53,7 @@ impl World {
 impl Net for World {
     fn probe(&self, host: u8, from: Made, frame: Frame) -> Fate {
         let mut fate = Fate::default();
-        let number = |address| (0..self.setup.hosts).find(|host| endpoint(*host) == address).unwrap_or(u8::MAX);
+        let number = |address| self.host_at(address).unwrap_or(NOBODY);
         for (at, walk) in self.walks(host, from, frame) {
             for (name, frame) in walk.delivered {
                 let port = self.facts.plugged.iter().find(|(there, port)| *there == at && interface(*port) == name);

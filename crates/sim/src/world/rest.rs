@@ -4,14 +4,16 @@ use agent::events::Event;
 use pipeline::Bridge;
 
 use super::World;
-use crate::judge::{Expected, Violation};
+use crate::defect::Defect;
+use crate::judge::{Expected, NOBODY, Violation};
 use crate::ovs::{Kind, Vlans};
-use crate::setup::endpoint;
 
 /// Steps until all must be quiet; it takes some hundreds.
 const PATIENCE: usize = 50_000;
 /// Times that agents try again what was refused.
 const RETRIES: usize = 10;
+/// Longer than a host counts as alive that has gone.
+const PATIENT: u16 = 11;
 /// Longer than anything that is learned is kept.
 const FORGOTTEN: u16 = 301;
 
@@ -19,6 +21,7 @@ impl World {
     /// Everything that was stopped goes on, and everything that is on its way arrives; then all must be right.
     pub(super) fn quiet(&mut self) -> Result<(), Violation> {
         self.settle()?;
+        self.review_refusals()?;
         self.facts.check_statuses(&self.statuses())?;
         (0..self.setup.hosts).try_for_each(|host| self.check_learned(host))?;
         self.wait(FORGOTTEN)?;
@@ -36,7 +39,19 @@ impl World {
         }
         self.facts.check_frames(self)?;
         self.moment.quiet(&self.facts);
+        self.restored = false;
         Ok(())
+    }
+
+    /// Bridges take all flows again, and the next comparison of everything finds those that they refused before.
+    fn review_refusals(&mut self) -> Result<(), Violation> {
+        let reviewed = !Defect::NeverReviewed.is(self.defect);
+        for host in &mut self.hosts {
+            if std::mem::take(&mut host.has_refused) && reviewed {
+                host.tell(Event::Review)?;
+            }
+        }
+        self.settle()
     }
 
     /// Nothing differs, so nobody may be told anything.
@@ -63,6 +78,7 @@ impl World {
 
     fn settle(&mut self) -> Result<(), Violation> {
         self.store_fails = false;
+        self.hosts.iter_mut().for_each(|host| host.refuses = false);
         let mut retries = 0;
         for taken in 0..PATIENCE {
             let possible = self.possible();
@@ -70,6 +86,8 @@ impl World {
             if let Some(step) = possible.get(taken % possible.len().max(1)).copied() {
                 self.steps += 1;
                 self.step(step)?;
+            } else if self.hosts.iter().any(|host| host.turned_away) {
+                self.wait(PATIENT)?;
             } else if let Some(restless) = self.restless() {
                 retries += 1;
                 if retries > RETRIES {
@@ -140,8 +158,8 @@ impl World {
             _ => None,
         };
         for tunnel in vswitch.of(Bridge::Tunnel).ports.values().filter_map(|port| tunnel(&port.kind)) {
-            let remote = (0..self.setup.hosts).find(|host| endpoint(*host) == tunnel.remote);
-            found.tunnels.insert((tunnel.tunnel_type, remote.unwrap_or(u8::MAX)));
+            let remote = self.host_at(tunnel.remote).filter(|_| tunnel.local == state.endpoint());
+            found.tunnels.insert((tunnel.tunnel_type, remote.unwrap_or(NOBODY)));
         }
         found
     }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use directory::{Limits, Sum};
-use model::{Committed, HostName, NetworkId};
+use model::{Committed, Epoch, HostName, NetworkId};
 use server::hosts::Hosts;
 use server::hub::{Bounds, Command, Database, Event, State};
 use server::writer::Writer;
@@ -27,6 +27,9 @@ pub(crate) struct Server {
     /// Commits that the hub has not read.
     pub(crate) commits: VecDeque<Committed>,
     pub(crate) registrations: VecDeque<(ConnectionId, Box<Hello>)>,
+    defect: Option<Defect>,
+    /// The hub has found that the database is an older copy.
+    pub(crate) history_wanted: bool,
     started: Duration,
     heartbeat: Duration,
 }
@@ -40,7 +43,17 @@ impl Server {
         let mut hub = State::new(&store.load(), database, bounds, hosts.clone(), writer.clone());
         hub.heard_of_before(store.heard(), micros(now), Duration::ZERO);
         let (commits, registrations) = (VecDeque::new(), VecDeque::new());
-        Server { hub, hosts, writer, commits, registrations, started: now, heartbeat: now }
+        Server {
+            hub,
+            hosts,
+            writer,
+            commits,
+            registrations,
+            defect,
+            history_wanted: false,
+            started: now,
+            heartbeat: now,
+        }
     }
 
     pub(crate) fn handle(&mut self, event: Event, now: Duration) {
@@ -70,7 +83,9 @@ impl Server {
         let outcome = if fails {
             Err(Closing::Unavailable("the server's database does not answer".to_owned()))
         } else {
-            self.commits.extend(store.register(&hello, micros(now)));
+            let known = self.hub.directory().host(&hello.host).is_some();
+            let commit = store.register(&hello, micros(now));
+            self.commits.extend(commit.filter(|_| !(known && Defect::KeepEndpoint.is(self.defect))));
             Ok(())
         };
         // As the task does: what was registered is known before the stream is admitted.
@@ -78,6 +93,12 @@ impl Server {
             self.read_commit(now);
         }
         self.hub.registered(id, outcome, now.saturating_sub(self.started));
+    }
+
+    /// The database has a new epoch, or did not answer.
+    pub(crate) fn history_began(&mut self, epoch: Option<Epoch>) {
+        self.history_wanted = false;
+        self.hub.history_began(epoch);
     }
 
     pub(crate) fn write(&mut self, store: &mut Store, now: Duration) {

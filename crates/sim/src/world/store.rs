@@ -22,6 +22,8 @@ pub(crate) struct Store {
     pub(crate) hosts: BTreeMap<HostName, Host>,
     pub(crate) networks: BTreeMap<NetworkId, Network>,
     pub(crate) ports: BTreeMap<PortId, Stored>,
+    /// Epochs that there were.
+    histories: u128,
     /// When hosts were last heard of, in microseconds.
     heard: BTreeMap<HostName, i64>,
 }
@@ -36,6 +38,8 @@ pub(crate) struct Stored {
     pub(crate) binding: Option<(HostName, bool)>,
     /// Where it is still wired under an earlier binding.
     pub(crate) former: Option<Binding>,
+    /// Hosts to which it may move.
+    pub(crate) prepared: Vec<HostName>,
     pub(crate) generation: Generation,
     pub(crate) wired: bool,
     pub(crate) status: PortStatus,
@@ -47,6 +51,8 @@ pub(crate) enum PortChange<'a> {
     Host(Option<&'a HostName>),
     AdminUp(bool),
     Ip(IpAddr),
+    Prepare(&'a HostName),
+    Forget(&'a HostName),
 }
 
 impl Store {
@@ -57,8 +63,21 @@ impl Store {
             hosts: BTreeMap::new(),
             networks: BTreeMap::new(),
             ports: BTreeMap::new(),
+            histories: 1,
             heard: BTreeMap::new(),
         }
+    }
+
+    /// Under another epoch from now on; revisions go on.
+    pub(crate) fn begin_history(&mut self) -> Epoch {
+        self.histories += 1;
+        self.epoch = Epoch(Uuid::from_u128(self.histories));
+        self.epoch
+    }
+
+    /// This copy takes the place of `lost`; no epoch is ever given out twice.
+    pub(crate) fn in_place_of(self, lost: &Store) -> Store {
+        Store { histories: lost.histories, ..self }
     }
 
     pub(crate) fn load(&self) -> Committed {
@@ -113,8 +132,18 @@ impl Store {
         let binding = host.map(|host| (host.clone(), can_bind(host, of)));
         let generation = if binding.is_some() { Generation(1) } else { Generation::ZERO };
         let status = PortStatus::Down;
-        let stored =
-            Stored { network, mac, ip, admin_up: true, binding, former: None, generation, wired: false, status };
+        let stored = Stored {
+            network,
+            mac,
+            ip,
+            admin_up: true,
+            binding,
+            former: None,
+            prepared: Vec::new(),
+            generation,
+            wired: false,
+            status,
+        };
         self.ports.insert(id, stored);
         Some(self.commit_port(id))
     }
@@ -136,12 +165,22 @@ impl Store {
                 }
                 after.ip = ip;
             }
+            PortChange::Prepare(host) => {
+                let network = self.networks.get(&before.network)?;
+                let is_there = before.binding.as_ref().is_some_and(|(there, _)| there == host);
+                if is_there || before.prepared.contains(host) || !can_bind(host, network) {
+                    return None;
+                }
+                after.prepared.push(host.clone());
+            }
+            PortChange::Forget(host) => after.prepared.retain(|there| there != host),
             PortChange::Host(host) => {
                 let bound = |(there, bound): &&(HostName, bool)| Some(there) == host && *bound;
                 let keeps = before.binding.as_ref().is_some_and(|binding| bound(&binding));
                 let network = self.networks.get(&before.network)?;
                 if !keeps {
                     after.binding = host.map(|host| (host.clone(), can_bind(host, network)));
+                    after.prepared.retain(|there| Some(there) != host);
                 }
             }
         }
@@ -253,7 +292,7 @@ impl Stored {
             admin_up: self.admin_up,
             binding: bound.map(|(host, _)| Binding { host: host.clone(), generation: self.generation }),
             former: self.former.clone(),
-            prepared: Vec::new(),
+            prepared: self.prepared.clone(),
             wired: self.wired,
             status: self.status,
         }

@@ -6,7 +6,7 @@ use agent::events::Server as FromServer;
 use model::{NetworkId, Revision};
 use server::hub::{Command, Event};
 use sync::messages::{HeldNetwork, Interfaces, ToAgent, ToServer};
-use sync::server::ConnectionId;
+use sync::server::{Closing, ConnectionId};
 
 use super::server::Server;
 use super::{World, dialect};
@@ -18,15 +18,18 @@ use crate::step::Step;
 /// Messages that an agent has not read while the connection has room for more.
 const WINDOW: usize = 2;
 
+/// Messages of a host that may come once more.
+const REMEMBERED: usize = 4;
+
 #[derive(Debug)]
 pub(crate) struct Stream {
-    host: u8,
+    pub(super) host: u8,
     to_server: VecDeque<Event>,
     to_agent: VecDeque<ToAgent>,
     /// The agent has not noticed its end.
     agent_end: bool,
     /// Something may still come from the server.
-    server_end: bool,
+    pub(super) server_end: bool,
     /// The connection has taken a batch, and has yet to say that there is room.
     full: bool,
 }
@@ -83,7 +86,8 @@ impl World {
                 continue;
             }
             for message in said {
-                if let ToServer::Resync(resync) = &message {
+                // Of a history that was lost an agent may hold what cannot be followed.
+                if let (ToServer::Resync(resync), false) = (&message, self.restored) {
                     return Err(Violation::new("deltas complete", format!("host{host} asks anew: {resync:?}")));
                 }
                 if Defect::RefuseTheNext.is(self.defect) && version == Version::Next {
@@ -150,7 +154,12 @@ impl World {
             // Once it is open the connection takes a first batch.
             Event::Opened { .. } => stream.full = true,
             Event::Closed { .. } => (stream.server_end, stream.full) = (false, false),
-            Event::Said { .. } | Event::Room { .. } => {}
+            Event::Said { id, ref message } => {
+                let heard = self.heard.entry(host).or_default();
+                heard.push_front((id, message.clone()));
+                heard.truncate(REMEMBERED);
+            }
+            Event::Room { .. } => {}
         }
         self.sweep();
         for event in self.mistaken(host, event) {
@@ -217,6 +226,15 @@ impl World {
                 hello.epoch = Some(self.store.epoch);
                 vec![Event::Opened { id, hello }]
             }
+            (Some(Defect::TrustTheAhead), Event::Opened { id, mut hello }) => {
+                let here = self.store.revision;
+                for held in hello.held.iter_mut().filter(|held| held.revision > here) {
+                    held.sum = self.server.as_ref().and_then(|server| server.sum(held.network, &hello.host));
+                    held.revision = here;
+                }
+                hello.endpoints_held = hello.endpoints_held.min(here);
+                vec![Event::Opened { id, hello }]
+            }
             (Some(Defect::LostAgentLostPorts), closed @ Event::Closed { .. }) => {
                 let here = self.facts.plugged.iter().filter(|(at, _)| *at == host);
                 let gone = here.map(|(_, port)| port_id(*port).to_string()).collect();
@@ -259,8 +277,12 @@ impl World {
                     }
                 }
             }
-            Command::Close { id, .. } => {
+            Command::Close { id, closing } => {
                 if let Some(stream) = self.streams.get_mut(&id.0) {
+                    let turned_away = matches!(closing, Closing::Refused(_));
+                    if let Some(host) = self.hosts.get_mut(usize::from(stream.host)) {
+                        host.turned_away |= turned_away;
+                    }
                     stream.to_server.clear();
                     stream.to_agent.clear();
                     (stream.server_end, stream.full) = (false, false);
@@ -271,6 +293,11 @@ impl World {
             Command::Register { id, hello, .. } => {
                 if let Some(server) = &mut self.server {
                     server.registrations.push_back((id, hello));
+                }
+            }
+            Command::BeginHistory if self.restored => {
+                if let Some(server) = &mut self.server {
+                    server.history_wanted = true;
                 }
             }
             Command::BeginHistory => return Err(Violation::broken("the database was never replaced by an older one")),
@@ -289,7 +316,11 @@ impl World {
             Some(stream) if !stream.to_agent.is_empty() || !stream.server_end || stream.is_closing() => {
                 steps.push(Step::ToAgent { host });
             }
-            None if self.hosts.get(usize::from(host)).is_some_and(|state| state.agent.is_some()) => {
+            None if self
+                .hosts
+                .get(usize::from(host))
+                .is_some_and(|state| state.agent.is_some() && !state.turned_away) =>
+            {
                 // In vain, if there is no server; nothing to wait for.
                 steps.extend(self.server.is_some().then_some(Step::Dial { host }));
             }
