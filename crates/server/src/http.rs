@@ -1,9 +1,10 @@
 //! The HTTP/1.1 listener that strangers may reach: what one of them, or all of them together, may cost is bounded.
 //!
 //! A connection that sends no complete request head in time, or does not take its answer, is closed; beyond the bound
-//! on connections new ones wait in the listen queue, and beyond that on exchanges a request waits for its turn. Requests
-//! and answers are bounded in [`crate::rest`].
+//! on connections new ones wait in the listen queue, and beyond that on exchanges a request waits for its turn, and
+//! an exchange whose peer is waited for gives way to it. Requests and answers are bounded in [`crate::rest`].
 
+mod arriving;
 mod exchange;
 mod head;
 mod patient;
@@ -15,7 +16,7 @@ use axum::Router;
 use axum::serve::Listener;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -23,10 +24,12 @@ use tracing::warn;
 use exchange::{After, exchange};
 use head::{Head, Heads};
 
+use crate::room::Room;
+
 /// Bytes of a request head: enough for the longest URI that hyper knows to be too long (414).
 const HEAD: usize = 128 << 10;
 /// Requests that are received, worked on and answered at a time: each takes about 30 KiB, and what [`crate::rest`] counts.
-const EXCHANGES: usize = 512;
+const EXCHANGES: usize = 256;
 /// What a peer still sends after its last answer is read for this long: closing at once would reset the connection, and
 /// the answer ("too large") would be lost.
 const LINGER: Duration = Duration::from_secs(2);
@@ -45,14 +48,14 @@ struct Shared {
     router: Router,
     timeout: Duration,
     heads: Heads,
-    exchanges: Semaphore,
+    exchanges: Room,
     stop: CancellationToken,
 }
 
 /// Serves until `stop` is cancelled; then no new requests, and those under way are answered.
 pub(crate) async fn serve(mut listener: TcpListener, router: Router, limits: Limits, stop: CancellationToken) {
     let max = limits.connections;
-    let (heads, exchanges) = (Heads::new(HEAD), Semaphore::new(EXCHANGES));
+    let (heads, exchanges) = (Heads::new(HEAD), Room::new(EXCHANGES));
     let shared = Arc::new(Shared { router, timeout: limits.timeout, heads, exchanges, stop: stop.clone() });
     let slots = Arc::new(Semaphore::new(max));
     let mut connections = JoinSet::new();
@@ -99,22 +102,25 @@ impl Shared {
                 next = self.next(&stream, begun) => next,
                 () = self.stop.cancelled() => return,
             };
-            let Some((head, _turn)) = next else { return };
-            let _room = head.room;
+            let Some((head, turn)) = next else { return };
             // boxed: a connection that waits does not have what one that speaks takes
-            let exchange = Box::pin(exchange(stream, head.bytes, self.router.clone(), self.timeout, &self.stop));
-            match exchange.await {
+            let exchange = exchange(stream, head.bytes, self.router.clone(), self.timeout, &self.exchanges, &self.stop);
+            match Box::pin(exchange).await {
                 After::Kept(kept, rest) => (stream, begun) = (kept, rest),
-                After::Done(stream) => return linger(stream).await,
+                After::Done(stream, leaving) => {
+                    drop((head.room, turn));
+                    drop(leaving);
+                    return linger(stream).await;
+                }
             }
         }
     }
 
     /// The next request of this connection, once it is its turn; `None`: there is none, or not in time.
-    async fn next(&self, stream: &TcpStream, begun: Vec<u8>) -> Option<(Head, SemaphorePermit<'_>)> {
+    async fn next(&self, stream: &TcpStream, begun: Vec<u8>) -> Option<(Head, OwnedSemaphorePermit)> {
         let head = tokio::time::timeout(self.timeout, self.heads.receive(stream, begun)).await;
         let head = head.ok()?.ok()??;
-        Some((head, self.exchanges.acquire().await.ok()?))
+        Some((head, self.exchanges.take(1).await))
     }
 }
 

@@ -9,6 +9,7 @@ pub mod hub;
 mod key_range;
 pub mod neutron_form;
 pub mod rest;
+mod room;
 mod run;
 pub mod writer;
 

@@ -1,22 +1,15 @@
 //! What strangers send to the REST API of a real server process: it stays small, and answers others meanwhile.
 
+mod server;
+
 use std::fmt::Write as _;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
-/// Bytes that a server may have had in memory at any time.
-const BOUND: u64 = 100 << 20;
-/// As `--api-timeout-ms`.
-const TIMEOUT: Duration = Duration::from_secs(2);
-/// For what must happen at all.
-const PATIENCE: Duration = Duration::from_mins(1);
+use server::{PATIENCE, read_answer, read_some, with_body};
+pub(crate) use server::{Server, post, post_ports, status};
 
 #[tokio::test]
 async fn a_body_of_100_mb_is_refused_and_not_kept() {
@@ -68,23 +61,40 @@ async fn what_makes_no_sense_is_refused() {
         (with_body(b"{\"network\": {\"name\": \"\xff\"}}"), 400),
         (b"GET /v2.0/networks/%ff HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(), 400),
         (b"GET /v2.0/networks?name=%ff HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(), 400),
-        (b"GET /v2.0/networks/\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(), 400),
         (b"FOO /v2.0/networks HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(), 405),
         (b"GET /nonsense HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(), 404),
+    ] {
+        let (head, body) = refusal(&server, &request, expected).await;
+        assert!(
+            head.contains("x-openstack-request-id: req-") && body.starts_with(r#"{"NeutronError":"#),
+            "{head}{body}"
+        );
+    }
+    // below HTTP there is no request yet that could have an id
+    for (request, expected) in [
+        (b"GET /v2.0/networks/\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(), 400),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 a TLS client\r\n\r\n".to_vec(), 400),
         (b"no HTTP at all\r\n\r\n".to_vec(), 400),
         (long.into_bytes(), 414),
         (format!("{headers}\r\n").into_bytes(), 431),
     ] {
-        let mut stream = server.connect().await;
-        let request_text = String::from_utf8_lossy(&request[..request.len().min(60)]).into_owned();
-        // a server that has seen enough need not read the rest
-        let _ = stream.write_all(&request).await;
-        let answer = read_answer(&mut stream).await;
-        assert_eq!(status(&answer), expected, "{request_text}: {}", String::from_utf8_lossy(&answer));
-        server.answers().await;
+        let (head, body) = refusal(&server, &request, expected).await;
+        assert!(!head.contains("x-openstack-request-id") && body.is_empty(), "{head}{body}");
     }
     server.stays_small();
+}
+
+/// The head, in lower case, and the body of an answer that is to have this status.
+async fn refusal(server: &Server, request: &[u8], expected: u16) -> (String, String) {
+    let mut stream = server.connect().await;
+    // a server that has seen enough need not read the rest
+    let _ = stream.write_all(request).await;
+    let answer = read_answer(&mut stream).await;
+    let text = String::from_utf8_lossy(&answer);
+    assert_eq!(status(&answer), expected, "{}: {text}", String::from_utf8_lossy(&request[..request.len().min(60)]));
+    server.answers().await;
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    (head.to_lowercase(), body.to_owned())
 }
 
 #[tokio::test]
@@ -113,6 +123,88 @@ async fn a_request_that_never_ends_is_given_up() {
     assert_eq!(status(&ended_body), 408);
     assert_eq!(status(&read_answer(&mut body).await), 408);
     assert_eq!(read_answer(&mut head).await, b"", "closed without an answer");
+    server.stays_small();
+}
+
+const NETWORK: &[u8] = br#"{"network": {"name": "one"}}"#;
+
+/// More of them than requests are under way at a time.
+#[tokio::test]
+async fn six_hundred_unfinished_requests_keep_nobody_waiting() {
+    // far more patient than this test
+    let server = Server::start_with(Duration::from_mins(10), &[]).await;
+    for unfinished in [
+        format!("{}{{", post("Content-Length: 1000")),
+        format!("{}1\r\n{{\r\n", post("Transfer-Encoding: chunked")),
+        // a method may begin so, and a head with empty lines
+        "get".to_owned(),
+        "\r\n\r\n".to_owned(),
+    ] {
+        let mut waiting = Vec::new();
+        for _ in 0..600 {
+            let mut stream = server.connect().await;
+            stream.write_all(unfinished.as_bytes()).await.unwrap();
+            waiting.push(stream);
+        }
+        server.answers().await;
+        assert_eq!(status(&server.ask_bytes(&with_body(NETWORK)).await), 201);
+        // which they would have, had some of them not been given up
+        let begin = Instant::now();
+        let given_up = || {
+            let all = waiting.iter().map(|stream| stream.try_read(&mut [0; 100]));
+            all.filter(|read| !read.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)).count()
+        };
+        while given_up() == 0 {
+            assert!(begin.elapsed() < PATIENCE, "all of them can wait: {unfinished}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert!(given_up() < 500, "most can wait: {unfinished}");
+    }
+    server.stays_small();
+}
+
+#[tokio::test]
+async fn unfinished_long_heads_give_way_to_others() {
+    let server = Server::start_with(Duration::from_mins(10), &[]).await;
+    let mut waiting = tokio::task::JoinSet::new();
+    for _ in 0..60 {
+        let mut stream = server.connect().await;
+        waiting.spawn(async move {
+            let _ = stream.write_all(format!("GET / HTTP/1.1\r\nX: {}", "y".repeat(100 << 10)).as_bytes()).await;
+            read_answer(&mut stream).await
+        });
+    }
+    // there is not room for all
+    assert_eq!(waiting.join_next().await.unwrap().unwrap(), b"", "closed without an answer");
+    let long = format!("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX: {}\r\n\r\n", "y".repeat(8 << 10));
+    assert_eq!(status(&server.ask(&long).await), 200);
+    server.answers().await;
+    server.stays_small();
+}
+
+#[tokio::test]
+async fn unfinished_bodies_give_way_to_others() {
+    const UNFINISHED: usize = 2_089_999;
+    let server = Server::start_with(Duration::from_mins(10), &[]).await;
+    let mut waiting = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let mut stream = server.connect().await;
+        waiting.spawn(async move {
+            let head = post(&format!("Content-Length: {}", UNFINISHED + 1));
+            // the server need not read what it refuses
+            let _ = stream.write_all(&[head.as_bytes(), &vec![b' '; UNFINISHED]].concat()).await;
+            status(&read_answer(&mut stream).await)
+        });
+    }
+    // there is room for four
+    for _ in 0..4 {
+        assert_eq!(waiting.join_next().await.unwrap().unwrap(), 503);
+    }
+    assert_eq!(status(&server.ask_bytes(&with_body(NETWORK)).await), 201);
+    let large = [&vec![b' '; 100 << 10], NETWORK].concat();
+    assert_eq!(status(&server.ask_bytes(&with_body(&large)).await), 201);
+    assert_eq!(waiting.join_next().await.unwrap().unwrap(), 503, "it made room for the large one");
+    server.answers().await;
     server.stays_small();
 }
 
@@ -357,161 +449,4 @@ async fn connections_beyond_the_bound_wait() {
     assert_eq!(status(&read_answer(&mut third).await), 200);
     assert!(server.log().contains("api_connections"), "{}", server.log());
     drop(second);
-}
-
-/// A server process of a test's own, on an address of its own.
-pub(crate) struct Server {
-    pub(crate) process: Child,
-    pub(crate) address: SocketAddr,
-    pub(crate) directory: TempDir,
-}
-
-impl Server {
-    pub(crate) async fn start(options: &[&str]) -> Server {
-        Server::start_with(TIMEOUT, options).await
-    }
-
-    async fn start_with(timeout: Duration, options: &[&str]) -> Server {
-        Server::start_after(&[], timeout, options).await
-    }
-
-    /// By another program, which is to become what its last arguments say; `$DISK` is where the database will be.
-    pub(crate) async fn start_after(before: &[&str], timeout: Duration, options: &[&str]) -> Server {
-        static LAST: AtomicU8 = AtomicU8::new(1);
-        let pid = std::process::id().to_be_bytes();
-        // each test process has addresses of its own in 127.0.0.0/8
-        let host = format!("127.{}.{}.{}", 128 | pid[2] & 0x7f, pid[3], LAST.fetch_add(1, Ordering::Relaxed));
-        let directory = tempfile::tempdir().unwrap();
-        let log = std::fs::File::create(directory.path().join("log")).unwrap();
-        let words = [before, &[env!("CARGO_BIN_EXE_culvert")]].concat();
-        let process = Command::new(words[0])
-            .args(&words[1..])
-            .env("DISK", directory.path())
-            .args(["server", "--api-timeout-ms", &timeout.as_millis().to_string()])
-            .args(["--api-listen", &format!("{host}:9696"), "--agents-listen", &format!("{host}:9690")])
-            .arg("--database")
-            .arg(directory.path().join("culvert.db"))
-            .arg("--run-dir")
-            .arg(directory.path())
-            .args(options)
-            .stderr(Stdio::from(log))
-            .spawn()
-            .unwrap();
-        let server = Server { process, address: format!("{host}:9696").parse().unwrap(), directory };
-        let begin = Instant::now();
-        while !server.log().contains("server is up") {
-            assert!(begin.elapsed() < PATIENCE, "the server did not start: {}", server.log());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        server
-    }
-
-    pub(crate) async fn connect(&self) -> TcpStream {
-        TcpStream::connect(self.address).await.unwrap()
-    }
-
-    /// Sends a request on a connection of its own; its answer, head and body.
-    pub(crate) async fn ask(&self, request: &str) -> Vec<u8> {
-        let mut stream = self.connect().await;
-        stream.write_all(request.as_bytes()).await.unwrap();
-        read_answer(&mut stream).await
-    }
-
-    async fn json(&self, request: &[u8]) -> serde_json::Value {
-        let mut stream = self.connect().await;
-        stream.write_all(request).await.unwrap();
-        let answer = read_answer(&mut stream).await;
-        let body = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
-        serde_json::from_slice(&answer[body..]).unwrap()
-    }
-
-    /// Others are served.
-    pub(crate) async fn answers(&self) {
-        let answer = self.ask("GET /v2.0/networks?limit=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
-        assert_eq!(status(&answer), 200);
-    }
-
-    /// It never took more memory than its bound: of all kinds, the pages of this unoptimised program's own file too.
-    fn stays_small(&self) {
-        let status = std::fs::read_to_string(self.proc("status")).unwrap();
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        let peak = peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10;
-        assert!(peak > 1 << 20 && peak < BOUND, "the server took {} MiB", peak >> 20);
-    }
-
-    fn open_files(&self) -> usize {
-        std::fs::read_dir(self.proc("fd")).unwrap().count()
-    }
-
-    fn proc(&self, name: &str) -> PathBuf {
-        Path::new("/proc").join(self.process.id().to_string()).join(name)
-    }
-
-    pub(crate) fn log(&self) -> String {
-        std::fs::read_to_string(self.directory.path().join("log")).unwrap()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// A creation of ports.
-pub(crate) fn post_ports(body: &str) -> String {
-    let length = body.len();
-    format!(
-        "POST /v2.0/ports HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
-    )
-}
-
-/// The head of a creation of networks.
-pub(crate) fn post(framing: &str) -> String {
-    format!(
-        "POST /v2.0/networks HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n{framing}\r\n\r\n"
-    )
-}
-
-fn with_body(body: &[u8]) -> Vec<u8> {
-    [post(&format!("Content-Length: {}", body.len())).as_bytes(), body].concat()
-}
-
-/// All until the server closes.
-async fn read_answer(stream: &mut TcpStream) -> Vec<u8> {
-    let mut answer = Vec::new();
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        let read = tokio::time::timeout(PATIENCE, stream.read(&mut buffer)).await;
-        match read.unwrap_or_else(|_| panic!("no end after {} bytes", answer.len())) {
-            Ok(0) | Err(_) => return answer,
-            Ok(read) => answer.extend_from_slice(&buffer[..read]),
-        }
-        if keeps_alive_and_is_whole(&answer) {
-            return answer;
-        }
-    }
-}
-
-/// An answer on a connection that stays open is whole when its body is.
-fn keeps_alive_and_is_whole(answer: &[u8]) -> bool {
-    let Some(end) = answer.windows(4).position(|window| window == b"\r\n\r\n") else { return false };
-    let head = String::from_utf8_lossy(&answer[..end]).to_lowercase();
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
-    !head.contains("connection: close") && length.is_some_and(|length| answer.len() >= end + 4 + length)
-}
-
-/// What is there within a short time: nothing is the end, none is silence.
-async fn read_some(stream: &mut TcpStream) -> Option<Vec<u8>> {
-    let mut buffer = vec![0; 4096];
-    let read = tokio::time::timeout(Duration::from_millis(200), stream.read(&mut buffer)).await.ok()?;
-    buffer.truncate(read.unwrap_or(0));
-    Some(buffer)
-}
-
-/// 0 if there is no answer.
-pub(crate) fn status(answer: &[u8]) -> u16 {
-    let head = String::from_utf8_lossy(&answer[..answer.len().min(64)]);
-    head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0)
 }

@@ -23,7 +23,9 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
+use super::arriving::Arriving;
 use super::patient::Patient;
+use crate::room::{Leaving, Room};
 
 /// Bytes that are read ahead of a body, and that an answer may be ahead of its peer.
 const AHEAD: usize = 16 << 10;
@@ -33,16 +35,18 @@ const AHEAD: usize = 16 << 10;
 pub(super) enum After {
     /// Another request may come; some of it may have come already.
     Kept(TcpStream, Vec<u8>),
-    Done(TcpStream),
+    /// Nothing more is read, perhaps because another exchange was in need of this one's turn.
+    Done(TcpStream, Option<Leaving>),
 }
 
 /// Answers the request that begins with `head`, and those that came together with it. Once `stop` is cancelled, no more
-/// than that; the connection is then done.
+/// than that; the connection is then done. While the peer is waited for, it gives way in `turns`.
 pub(super) async fn exchange(
     stream: TcpStream,
     head: Vec<u8>,
     router: Router,
     timeout: Duration,
+    turns: &Room,
     stop: &CancellationToken,
 ) -> After {
     let progress = Arc::new(Progress::default());
@@ -50,7 +54,7 @@ pub(super) async fn exchange(
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let progress = Arc::clone(&seen);
         let kept = progress.begin(&request);
-        let answer = router.call(request.map(Body::new));
+        let answer = router.call(request.map(|body| Body::new(Arriving::new(body, Arc::clone(&progress.arriving)))));
         // boxed, so that the connection can be polled by reference
         Box::pin(async move {
             let answer = answer.await?;
@@ -66,8 +70,8 @@ pub(super) async fn exchange(
         .header_read_timeout(timeout)
         .max_buf_size(most)
         .serve_connection(TokioIo::new(stream), service);
-    let (mut ending, mut stopped) = (false, false);
-    let ended = loop {
+    let (mut ending, mut stopped, mut wanted) = (false, false, None);
+    let (ended, leaving) = loop {
         let answered = poll_fn(|context| {
             let mut ended = connection.poll_without_shutdown(context);
             if ended.is_pending() && !ending && progress.is_over() {
@@ -77,7 +81,18 @@ pub(super) async fn exchange(
                 ended = connection.poll_without_shutdown(context);
             }
             // to hyper the last answer is over when it has encoded all of it, whether the peer has taken that or not
-            if matches!(ended, Poll::Ready(Ok(()))) && waits.load(Ordering::Relaxed) { Poll::Pending } else { ended }
+            if matches!(ended, Poll::Ready(Ok(()))) && waits.load(Ordering::Relaxed) {
+                ended = Poll::Pending;
+            }
+            if let Poll::Ready(ended) = ended {
+                return Poll::Ready((Some(ended), None));
+            }
+            if !progress.waits() {
+                wanted = None;
+                return Poll::Pending;
+            }
+            let wanted = wanted.get_or_insert_with(|| Box::pin(turns.wanted()));
+            wanted.as_mut().poll(context).map(|leaving| (None, Some(leaving)))
         });
         tokio::select! {
             ended = answered => break ended,
@@ -87,13 +102,15 @@ pub(super) async fn exchange(
             }
         }
     };
-    let kept = ended.is_ok() && progress.is_kept() && !stopped;
-    if let Err(error) = ended {
-        debug!(error = &error as &dyn std::error::Error, "a connection to the API ended");
+    let kept = matches!(ended, Some(Ok(()))) && progress.is_kept() && !stopped;
+    match ended {
+        Some(Ok(())) => {}
+        Some(Err(error)) => debug!(error = &error as &dyn std::error::Error, "a connection to the API ended"),
+        None => debug!("a slow client of the API gave way to others"),
     }
     let parts = connection.into_parts();
     let (stream, unread) = parts.io.into_inner().into_parts();
-    if kept { After::Kept(stream, [parts.read_buf, unread].concat()) } else { After::Done(stream) }
+    if kept { After::Kept(stream, [parts.read_buf, unread].concat()) } else { After::Done(stream, leaving) }
 }
 
 /// What has become of the requests.
@@ -102,6 +119,8 @@ struct Progress {
     begun: AtomicUsize,
     answered: AtomicUsize,
     kept: AtomicBool,
+    /// More of a body is waited for.
+    arriving: Arc<AtomicBool>,
 }
 
 impl Progress {
@@ -120,6 +139,12 @@ impl Progress {
     fn is_over(&self) -> bool {
         let answered = self.answered.load(Ordering::Relaxed);
         answered > 0 && answered == self.begun.load(Ordering::Relaxed)
+    }
+
+    /// Whether all that is left to do is the peer's: to send a head or a body, or to take an answer.
+    fn waits(&self) -> bool {
+        let begun = self.begun.load(Ordering::Relaxed);
+        begun == self.answered.load(Ordering::Relaxed) || self.arriving.load(Ordering::Relaxed)
     }
 
     fn is_kept(&self) -> bool {

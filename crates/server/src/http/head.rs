@@ -2,22 +2,23 @@
 //! says a part has that part, where hyper takes 16 KiB at once.
 
 use std::io;
-use std::sync::Arc;
 
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::room::Room;
 
 /// Bytes that are read at a time.
 const PIECE: usize = 1 << 10;
 /// Bytes of a head for which there is always room.
-const FREE: usize = 4 << 10;
-/// KiB of what all heads may have beyond that; one that needs more waits.
-const ROOM: usize = 8 << 10;
+const FREE: usize = 2 << 10;
+/// KiB of all heads that have more; one that finds no room waits, and one that is long on its way gives way to it.
+const ROOM: usize = 4 << 10;
 
 /// What heads share.
 #[derive(Debug)]
 pub(super) struct Heads {
-    room: Arc<Semaphore>,
+    room: Room,
     /// Bytes of one head, at most.
     most: usize,
 }
@@ -32,39 +33,47 @@ pub(super) struct Head {
 
 impl Heads {
     pub(super) fn new(most: usize) -> Heads {
-        Heads { room: Arc::new(Semaphore::new(ROOM)), most }
+        Heads { room: Room::new(ROOM), most }
     }
 
-    /// The next head of this connection, of which some has come already; `None`: it has ended.
+    /// The next head of this connection, of which some has come already; `None`: it has ended, or must.
     pub(super) async fn receive(&self, stream: &TcpStream, begun: Vec<u8>) -> io::Result<Option<Head>> {
-        let mut head = Head { bytes: begun, room: None };
-        let mut known = 0;
-        loop {
-            self.make_room(&mut head).await;
-            if is_for_http(&head.bytes, known, self.most) {
-                return Ok(Some(head));
+        let (mut bytes, mut known) = (begun, 0);
+        while bytes.len() <= FREE {
+            if is_for_http(&bytes, known, self.most) {
+                return Ok(Some(Head { bytes, room: None }));
             }
-            known = head.bytes.len();
-            if read(stream, |piece| head.bytes.extend_from_slice(piece)).await? == 0 {
+            known = bytes.len();
+            if read(stream, |piece| bytes.extend_from_slice(piece)).await? == 0 {
                 return Ok(None);
             }
         }
+        // boxed: a connection that waits does not have what a long head takes
+        Box::pin(async {
+            tokio::select! {
+                head = self.receive_more(stream, bytes, known) => head,
+                // by now what was received is dropped
+                _leaving = self.room.wanted() => Ok(None),
+            }
+        })
+        .await
     }
 
-    async fn make_room(&self, head: &mut Head) {
-        let wanted = head.bytes.len().saturating_sub(FREE).div_ceil(1 << 10);
-        let more = wanted - head.room.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-        if more == 0 {
-            return;
+    async fn receive_more(&self, stream: &TcpStream, mut bytes: Vec<u8>, mut known: usize) -> io::Result<Option<Head>> {
+        let mut room = self.room.take(kibibytes(bytes.len())).await;
+        while !is_for_http(&bytes, known, self.most) {
+            known = bytes.len();
+            if read(stream, |piece| bytes.extend_from_slice(piece)).await? == 0 {
+                return Ok(None);
+            }
+            room.merge(self.room.take(kibibytes(bytes.len()) - room.num_permits()).await);
         }
-        let more = u32::try_from(more).unwrap_or(u32::MAX);
-        // it is never closed
-        let Ok(more) = Arc::clone(&self.room).acquire_many_owned(more).await else { return };
-        match &mut head.room {
-            Some(room) => room.merge(more),
-            None => head.room = Some(more),
-        }
+        Ok(Some(Head { bytes, room: Some(room) }))
     }
+}
+
+fn kibibytes(bytes: usize) -> usize {
+    bytes.div_ceil(1 << 10)
 }
 
 /// Reads a piece as soon as there is one; how many bytes, 0 at the end. Nothing is held while it waits.

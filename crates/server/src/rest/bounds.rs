@@ -1,13 +1,14 @@
 //! What requests and answers may hold in memory, all of them together.
 //!
 //! A request's body is read whole before its handler starts: in bounded time, within a bound for one body and one for
-//! all. A large answer counts until the peer has taken it. What is heavy takes turns.
+//! all; one that is long on its way gives way to others. A large answer counts until the peer has taken it. What is
+//! heavy takes turns.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes, HttpBody};
+use axum::body::{Body, BodyDataStream, Bytes, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, header, request};
 use axum::middleware::Next;
@@ -17,13 +18,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use super::BODY_LIMIT;
 use super::error::{ApiError, Result};
+use crate::room::Room;
 
 /// A body or an answer of more bytes is a large one.
 const LARGE: usize = 64 << 10;
-/// KiB of all bodies that are being received or worked on.
-const BODIES: usize = 16 << 10;
+/// Bytes of a body that are received whatever others send: the bound on requests under way is theirs too.
+const SMALL: usize = 8 << 10;
+/// KiB of all larger bodies that are being received or worked on.
+const BODIES: usize = 8 << 10;
 /// KiB of all large answers that their peers have not taken.
-const ANSWERS: usize = 24 << 10;
+const ANSWERS: usize = 16 << 10;
 /// Requests with a large body or a whole list for an answer that are worked on at a time: each is held as an object
 /// tree, many times the size of its bytes.
 const HEAVY: usize = 2;
@@ -38,7 +42,7 @@ pub(crate) async fn bound(State(bounds): State<Bounds>, request: Request, next: 
 /// Shared by all requests.
 #[derive(Debug, Clone)]
 pub(crate) struct Bounds {
-    bodies: Arc<Semaphore>,
+    bodies: Arc<Room>,
     answers: Arc<Semaphore>,
     heavy: Arc<Semaphore>,
     /// The paths of lists that may be long.
@@ -49,8 +53,8 @@ pub(crate) struct Bounds {
 
 impl Bounds {
     pub(crate) fn new(timeout: Duration, lists: HashSet<String>) -> Bounds {
-        let [bodies, answers, heavy] = [BODIES, ANSWERS, HEAVY].map(|permits| Arc::new(Semaphore::new(permits)));
-        Bounds { bodies, answers, heavy, lists: Arc::new(lists), timeout }
+        let [answers, heavy] = [ANSWERS, HEAVY].map(|permits| Arc::new(Semaphore::new(permits)));
+        Bounds { bodies: Arc::new(Room::new(BODIES)), answers, heavy, lists: Arc::new(lists), timeout }
     }
 
     async fn serve(&self, request: Request, next: Next) -> Result<Response> {
@@ -93,22 +97,30 @@ impl Bounds {
     }
 
     async fn receive(&self, body: Body) -> Result<(Bytes, Option<OwnedSemaphorePermit>)> {
-        let (mut bytes, mut held) = (Vec::new(), None::<OwnedSemaphorePermit>);
-        let mut chunks = body.into_data_stream();
-        while let Some(chunk) = chunks.next().await {
-            let chunk = chunk.map_err(|_| ApiError::bad_request("The request body could not be read"))?;
-            if bytes.len() + chunk.len() > BODY_LIMIT {
-                return Err(ApiError::too_large());
-            }
-            bytes.extend_from_slice(&chunk);
-            let more = kibibytes(bytes.len()) - held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-            let more = share(&self.bodies, more)?;
-            match &mut held {
-                Some(held) => held.merge(more),
-                None => held = Some(more),
+        let (mut bytes, mut chunks) = (Vec::new(), body.into_data_stream());
+        while bytes.len() <= SMALL {
+            if !add_next(&mut bytes, &mut chunks).await? {
+                return Ok((bytes.into(), None));
             }
         }
-        Ok((bytes.into(), held))
+        tokio::select! {
+            received = self.receive_more(bytes, chunks) => received,
+            // by now what was received is dropped
+            _leaving = self.bodies.wanted() => Err(ApiError::busy()),
+        }
+    }
+
+    async fn receive_more(
+        &self,
+        mut bytes: Vec<u8>,
+        mut chunks: BodyDataStream,
+    ) -> Result<(Bytes, Option<OwnedSemaphorePermit>)> {
+        let mut held = self.bodies.take(kibibytes(bytes.len())).await;
+        while add_next(&mut bytes, &mut chunks).await? {
+            let more = kibibytes(bytes.len()) - held.num_permits();
+            held.merge(self.bodies.take(more).await);
+        }
+        Ok((bytes.into(), Some(held)))
     }
 
     /// The answer; if it is large, with its share of what all answers may hold until it is sent.
@@ -136,6 +148,17 @@ impl AsRef<[u8]> for Held {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
+}
+
+/// Whether there was more.
+async fn add_next(bytes: &mut Vec<u8>, chunks: &mut BodyDataStream) -> Result<bool> {
+    let Some(chunk) = chunks.next().await else { return Ok(false) };
+    let chunk = chunk.map_err(|_| ApiError::bad_request("The request body could not be read"))?;
+    if bytes.len() + chunk.len() > BODY_LIMIT {
+        return Err(ApiError::too_large());
+    }
+    bytes.extend_from_slice(&chunk);
+    Ok(true)
 }
 
 fn share(of: &Arc<Semaphore>, kibibytes: usize) -> Result<OwnedSemaphorePermit> {
