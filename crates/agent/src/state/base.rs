@@ -22,14 +22,17 @@ impl HostState {
         match self.base() {
             Ok(transaction) => {
                 let operations = transaction.into_operations();
-                if self.database.base_was_right {
-                    let changed: Vec<_> =
-                        operations.iter().filter_map(|operation| self.what_was_changed(operation)).collect();
-                    for what in changed {
-                        self.note_changed_bridge(&what);
+                let wrong: BTreeSet<_> =
+                    operations.iter().filter_map(|operation| self.what_was_changed(operation)).collect();
+                // What was wrong the last time is being put right.
+                if let Some(known) = self.database.base_wrong.take() {
+                    for what in wrong.difference(&known) {
+                        self.note_changed_bridge(what);
                     }
+                    self.database.base_wrong = Some(wrong);
+                } else if operations.is_empty() {
+                    self.database.base_wrong = Some(wrong);
                 }
-                self.database.base_was_right = operations.is_empty();
                 self.transact(Purpose::Base, operations);
             }
             Err(error) => {
@@ -80,7 +83,8 @@ impl HostState {
             || replica.interfaces().iter().find(|(uuid, _)| is_it(uuid)).map(|(_, interface)| &interface.name);
         let name = bridge.or_else(interface)?;
         // That it has a port again that was removed is no news.
-        let columns: Vec<_> = columns.into_iter().filter(|column| *column != "ports").collect();
+        let columns: BTreeSet<_> = columns.into_iter().filter(|column| *column != "ports").collect();
+        let columns: Vec<_> = columns.into_iter().collect();
         (!columns.is_empty()).then(|| format!("{} of {name} was changed", columns.join(", ")))
     }
 

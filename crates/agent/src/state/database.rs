@@ -1,6 +1,6 @@
 //! The copy of the database, and the transactions under way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ovsdb::Replica;
 use ovsdb::codec::Operation;
@@ -22,8 +22,9 @@ pub(super) struct Database {
     failed: Vec<Purpose>,
     /// Why the bridges cannot be made, as the log was told.
     pub(super) base_error: Option<String>,
-    /// Bridges and patch ports have been as they should be: what is not, somebody has changed.
-    pub(super) base_was_right: bool,
+    /// What was wrong with bridges and patch ports the last time; none until they have been as they should be once: what is not
+    /// since, somebody has changed.
+    pub(super) base_wrong: Option<BTreeSet<String>>,
 }
 
 /// What a transaction is for. At most one of a purpose is under way; what comes up meanwhile goes into the next one.
