@@ -18,16 +18,8 @@ use crate::support::TestLab;
 /// of answered. compute2's agent, on the real thing, says nothing and answers: the control.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_switch_without_bundles_and_arp_op_loses_these_and_nothing_else() {
-    let overlay = Overlay::without_agents(TestLab::of_two("old").await).await;
-    let (one, two) = (overlay.at("compute1"), overlay.at("compute2"));
-    let dir = tempfile::Builder::new().prefix("culvert-standin-").tempdir().unwrap();
-    for socket in ["br-int.mgmt", "br-tun.mgmt"] {
-        stand_in(dir.path().join(socket), one.rundir().join(socket), refusal);
-    }
-    let agents = vec![format!("--ovs-rundir={}", dir.path().display())];
-    let agent = one.start_control_agent(&ControlSpec { agents, ..ControlSpec::default() }).unwrap();
-    let real = two.start_control_agent(&ControlSpec::default()).unwrap();
-    overlay.until_in_step().await;
+    let Behind { overlay, agent, real, _dir } = behind("old", refusal).await;
+    let one = overlay.at("compute1");
 
     let network = overlay.network(TunnelType::Gre, 6, "81.1.180.0/24").await;
     let here = overlay.add_vm(&network, "here", "compute1", "81.1.180.8").await;
@@ -61,16 +53,7 @@ async fn a_switch_without_bundles_and_arp_op_loses_these_and_nothing_else() {
 /// Bundles are one thing, `arp_op` another: a switch without bundles answers ARP requests.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_switch_without_bundles_answers_arp_all_the_same() {
-    let overlay = Overlay::without_agents(TestLab::of_two("nobun").await).await;
-    let (one, two) = (overlay.at("compute1"), overlay.at("compute2"));
-    let dir = tempfile::Builder::new().prefix("culvert-standin-").tempdir().unwrap();
-    for socket in ["br-int.mgmt", "br-tun.mgmt"] {
-        stand_in(dir.path().join(socket), one.rundir().join(socket), refusal_of_bundles);
-    }
-    let agents = vec![format!("--ovs-rundir={}", dir.path().display())];
-    let agent = one.start_control_agent(&ControlSpec { agents, ..ControlSpec::default() }).unwrap();
-    two.start_control_agent(&ControlSpec::default()).unwrap();
-    overlay.until_in_step().await;
+    let Behind { overlay, agent, real: _real, _dir } = behind("nobun", refusal_of_bundles).await;
 
     let network = overlay.network(TunnelType::Vxlan, 1001, "81.1.180.0/24").await;
     let here = overlay.add_vm(&network, "here", "compute1", "81.1.180.8").await;
@@ -82,6 +65,29 @@ async fn a_switch_without_bundles_answers_arp_all_the_same() {
     let expected = |line: &String| bridges.iter().any(|bridge| line.contains(bridge));
     assert!(said.len() == 2 && said.iter().all(expected), "{said:#?}");
     overlay.check_control().unwrap();
+}
+
+/// compute1's agent behind a stand-in, compute2's on the real thing; both in step.
+struct Behind {
+    overlay: Overlay,
+    agent: lab::Process,
+    real: lab::Process,
+    /// Of the stand-in's sockets.
+    _dir: tempfile::TempDir,
+}
+
+async fn behind(name: &str, refuses: Refuses) -> Behind {
+    let overlay = Overlay::without_agents(TestLab::of_two(name).await).await;
+    let (one, two) = (overlay.at("compute1"), overlay.at("compute2"));
+    let dir = tempfile::Builder::new().prefix("culvert-standin-").tempdir().unwrap();
+    for socket in ["br-int.mgmt", "br-tun.mgmt"] {
+        stand_in(dir.path().join(socket), one.rundir().join(socket), refuses);
+    }
+    let agents = vec![format!("--ovs-rundir={}", dir.path().display())];
+    let agent = one.start_control_agent(&ControlSpec { agents, ..ControlSpec::default() }).unwrap();
+    let real = two.start_control_agent(&ControlSpec::default()).unwrap();
+    overlay.until_in_step().await;
+    Behind { overlay, agent, real, _dir: dir }
 }
 
 /// What a stand-in does not take: the type and the code of its error (OpenFlow 1.3.5 section 7.5.4).
