@@ -1,14 +1,9 @@
 //! The same flow text through this crate and through the real `ovs-ofctl`: same bytes, same meaning.
 
-use std::io::{Read, Write};
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
-use std::process::{Command, Stdio};
-
 use openflow::codec::{decode, encode, split};
-use openflow::{
-    Flow, FlowEvent, FlowMod, FlowMonitor, FlowUpdate, Hello, Message, MultipartReply, MultipartRequest, Version,
-};
+use openflow::{Flow, FlowEvent, FlowMod, FlowUpdate, Message, MultipartReply, Version};
+
+use crate::ofctl::{self, hex, message};
 
 const DATA: &str = concat!(
     include_str!("../data/neutron.flows"),
@@ -52,8 +47,7 @@ fn ovs_ofctl_takes_our_text() {
     assert_eq!(of_printed.len(), texts.len());
     for ((text, printed), (theirs, ours)) in texts.iter().zip(&printed).zip(of_texts.iter().zip(&of_printed)) {
         let read = |bytes: &[u8]| {
-            let (frame, _) = split(bytes).unwrap().unwrap();
-            let Message::FlowMod(flow_mod) = decode(&frame).unwrap() else { panic!("not a flow-mod: {text}") };
+            let Message::FlowMod(flow_mod) = message(bytes) else { panic!("not a flow-mod: {text}") };
             flow_mod.flow.normalised()
         };
         assert_eq!(read(ours), read(theirs), "{text}\n{printed}");
@@ -81,8 +75,7 @@ fn ovs_ofctl_prints_our_bytes_as_the_same_flow() {
         let flow = parse(text);
         let mut bytes = Vec::new();
         encode(&Message::FlowMod(FlowMod::add(flow.clone())), Version::V1_3, 2, &mut bytes).unwrap();
-        let printed = Command::new("ovs-ofctl").args(["ofp-print", &hex(&bytes)]).output().unwrap().stdout;
-        let printed = String::from_utf8(printed).unwrap();
+        let printed = ofctl::prints(&bytes);
         let theirs = printed.lines().next().unwrap_or_default();
         let theirs = theirs.split_once("ADD ").unwrap_or_else(|| panic!("{text}: {printed}")).1;
         let (head, actions) = theirs.split_once("actions=").unwrap();
@@ -94,42 +87,11 @@ fn ovs_ofctl_prints_our_bytes_as_the_same_flow() {
     }
 }
 
-/// Lets the real `ovs-ofctl` add these flows to a switch that only listens; the flow-mods that arrive there.
+/// The flow-mods with which the real `ovs-ofctl` adds these flows.
 fn what_ovs_ofctl_sends(version: Version, flows: &str) -> Vec<Vec<u8>> {
-    let dir = tempfile::tempdir().unwrap();
-    let (socket, file) = (dir.path().join("switch"), dir.path().join("flows"));
-    std::fs::write(&file, flows).unwrap();
-    let listener = UnixListener::bind(&socket).unwrap();
-    let switch = std::thread::spawn(move || listen(listener.accept().unwrap().0, version));
-    let output = Command::new("ovs-ofctl")
-        // Names would make it ask the switch for its tables and ports first.
-        .args(["--no-names", "-O", if version == Version::V1_3 { "OpenFlow13" } else { "OpenFlow14" }, "add-flows"])
-        .args([&format!("unix:{}", socket.display()), path(&file)])
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    switch.join().unwrap()
-}
-
-#[test]
-fn asks_for_a_flow_monitor_in_the_bytes_of_ovs_ofctl() {
-    let dir = tempfile::tempdir().unwrap();
-    let socket = dir.path().join("switch");
-    let listener = UnixListener::bind(&socket).unwrap();
-    let switch = std::thread::spawn(move || listen(listener.accept().unwrap().0, Version::V1_4));
-    let ofctl = ["--timeout=20", "--no-names", "-O", "OpenFlow14", "monitor", &format!("unix:{}", socket.display())];
-    let watch = "watch:!initial,!own,table=20";
-    let mut ofctl = Command::new("ovs-ofctl").args(ofctl).arg(watch).stdout(Stdio::null()).spawn().unwrap();
-    let theirs = switch.join().unwrap();
-    ofctl.wait().unwrap();
-    let [theirs] = &theirs[..] else { panic!("one request: {theirs:?}") };
-    let (frame, _) = split(theirs).unwrap().unwrap();
-    let monitor = FlowMonitor { table: Some(20), id: 0, ..FlowMonitor::of_others() };
-    let ours = Message::MultipartRequest(MultipartRequest::FlowMonitor(monitor));
-    assert_eq!(decode(&frame).unwrap(), ours);
-    let mut bytes = Vec::new();
-    encode(&ours, Version::V1_4, frame.xid, &mut bytes).unwrap();
-    assert_eq!(hex(&bytes), hex(theirs));
+    let mut sent = ofctl::sends(version, &[], "add-flows", &["-"], flows);
+    sent.retain(|bytes| matches!(message(bytes), Message::FlowMod(_)));
+    sent
 }
 
 #[test]
@@ -148,8 +110,7 @@ fn ovs_ofctl_prints_our_flow_updates() {
     let message = Message::MultipartReply { more: false, part: MultipartReply::FlowUpdates(updates) };
     let mut bytes = Vec::new();
     encode(&message, Version::V1_4, 0, &mut bytes).unwrap();
-    let printed = Command::new("ovs-ofctl").args(["ofp-print", &hex(&bytes)]).output().unwrap().stdout;
-    let printed = String::from_utf8(printed).unwrap();
+    let printed = ofctl::prints(&bytes);
     let lines: Vec<_> = printed.lines().map(str::trim).collect();
     // It does not print priorities.
     let rule = "table=20 cookie=0x7 dl_vlan=1,dl_dst=fa:16:3e:00:00:01";
@@ -163,39 +124,4 @@ fn ovs_ofctl_prints_our_flow_updates() {
         "event=RESUMED",
     ];
     assert_eq!(lines[1..], expected, "{printed}");
-}
-
-/// Answers as a switch that has nothing to say; the flow-mods and requests for flow monitors that come.
-fn listen(mut stream: UnixStream, version: Version) -> Vec<Vec<u8>> {
-    let (mut buffer, mut flow_mods, mut answer) = (Vec::new(), Vec::new(), Vec::new());
-    encode(&Message::Hello(Hello { versions: Some(1 << version.wire()) }), version, 1, &mut answer).unwrap();
-    loop {
-        stream.write_all(&answer).unwrap();
-        answer.clear();
-        let mut chunk = [0; 4096];
-        match stream.read(&mut chunk) {
-            Ok(0) | Err(_) => return flow_mods,
-            Ok(count) => buffer.extend_from_slice(&chunk[..count]),
-        }
-        while let Some((frame, taken)) = split(&buffer).unwrap() {
-            match decode(&frame).unwrap() {
-                Message::FlowMod(_) => flow_mods.push(buffer[..taken].to_vec()),
-                Message::MultipartRequest(MultipartRequest::FlowMonitor(_)) => {
-                    flow_mods.push(buffer[..taken].to_vec());
-                    return flow_mods;
-                }
-                Message::BarrierRequest => encode(&Message::BarrierReply, version, frame.xid, &mut answer).unwrap(),
-                _ => {}
-            }
-            buffer.drain(..taken);
-        }
-    }
-}
-
-fn path(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
