@@ -10,8 +10,8 @@ help: ## This list
 .PHONY: test
 test: lint deny proto-check doc ## All that must be good: format, lints, documents, tests (the end-to-end ones need root)
 	scripts/install-deps test
-	cargo test --workspace --doc --quiet
-	@if command -v cargo-nextest >/dev/null; then cargo nextest run --workspace; else cargo test --workspace --all-targets; fi
+	@if command -v cargo-nextest >/dev/null; then cargo test --workspace --doc --quiet && cargo nextest run --workspace; \
+	else cargo test --workspace; fi
 
 .PHONY: lint
 lint: ## Format and lints, all warnings denied
