@@ -4,14 +4,22 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::chosen::Choices;
+
 /// What differs, in words that stay the same from run to run, and the values.
 #[derive(Debug)]
 pub(super) struct Difference {
     /// With our status, error type or value, and Neutron's: another of ours is another difference.
     pub(super) what: String,
-    /// The same of a value, whatever it is: for those that are random.
-    pub(super) open: Option<String>,
+    /// Two servers chose the same by chance.
+    pub(super) is_none: bool,
     pub(super) details: String,
+}
+
+/// What two servers have shown so far.
+pub(super) struct Shown {
+    pub(super) revisions: Revisions,
+    pub(super) choices: Choices,
 }
 
 /// The revision numbers that objects have shown last, by id: Neutron's and ours. Where they begin is not compared, by how
@@ -24,9 +32,9 @@ pub(super) fn compare(
     recorded: (u16, &Value),
     ours: (u16, &Value),
     is_ordered: bool,
-    revisions: &mut Revisions,
+    shown: &mut Shown,
 ) -> Vec<Difference> {
-    let mut differences = Differences { found: Vec::new(), is_ordered, revisions };
+    let mut differences = Differences { found: Vec::new(), is_ordered, shown, id: None };
     if recorded.0 == ours.0 {
         differences.bodies(recorded.1, ours.1);
     } else {
@@ -36,10 +44,12 @@ pub(super) fn compare(
     differences.found
 }
 
-struct Differences<'r> {
+struct Differences<'s> {
     found: Vec<Difference>,
     is_ordered: bool,
-    revisions: &'r mut Revisions,
+    shown: &'s mut Shown,
+    /// Of the object that is looked at.
+    id: Option<String>,
 }
 
 impl Differences<'_> {
@@ -85,36 +95,41 @@ impl Differences<'_> {
         match (recorded, ours) {
             (Value::Object(recorded), Value::Object(ours)) => {
                 self.names(place, recorded, ours);
+                let outer = self.id.clone();
+                self.id = recorded.get("id").and_then(Value::as_str).map(str::to_owned).or(self.id.take());
                 for (name, recorded_value) in recorded {
                     let place = format!("{place}.{name}");
                     match ours.get(name) {
                         Some(ours) if name == "revision_number" => {
                             self.steps(&place, recorded.get("id"), recorded_value, ours);
                         }
-                        Some(ours) => self.values(&place, recorded_value, ours),
+                        Some(our_value) => {
+                            if self.shown.choices.is_choice(self.id.as_deref(), name, recorded, ours) {
+                                self.choice(&place, recorded_value, our_value);
+                            } else {
+                                self.values(&place, recorded_value, our_value);
+                            }
+                        }
                         None => {}
                     }
                 }
+                self.id = outer;
             }
             (Value::Array(recorded), Value::Array(ours)) => self.lists(place, recorded, ours),
             (recorded, ours) if recorded != ours => {
                 let what = format!("{place}: {}, not {}", short(ours, 120), short(recorded, 120));
                 self.add(what, recorded, ours);
-                let same_kind = kind(recorded) == kind(ours);
-                let last = self.found.last_mut().filter(|_| same_kind);
-                if let Some(last) = last {
-                    last.open = Some(format!("{place}: another value"));
-                }
             }
             _ => {}
         }
     }
 
-    /// The order of what was not sorted is nobody's promise: then like is compared with like.
+    /// The order of what was not sorted, and of lists in what was, is nobody's promise: then like is compared with like.
     fn lists(&mut self, place: &str, recorded: &[Value], ours: &[Value]) {
+        let is_ordered = self.is_ordered && !place.contains('.');
         let mut ours: Vec<&Value> = ours.iter().collect();
         let mut recorded: Vec<&Value> = recorded.iter().collect();
-        if !self.is_ordered {
+        if !is_ordered {
             recorded.retain(|recorded| {
                 let like = ours.iter().position(|ours| telling(ours) == telling(recorded));
                 if let Some(like) = like {
@@ -124,7 +139,7 @@ impl Differences<'_> {
             });
         }
         // what has a name is itself, or missing
-        let is_other = |value: &&Value| !self.is_ordered && name(value).is_some();
+        let is_other = |value: &&Value| !is_ordered && name(value).is_some();
         let common = if recorded.iter().any(is_other) { 0 } else { recorded.len().min(ours.len()) };
         for (recorded, ours) in recorded.iter().zip(&ours).take(common) {
             self.values(place, recorded, ours);
@@ -144,16 +159,23 @@ impl Differences<'_> {
             return self.values(place, recorded, ours);
         };
         let Some(id) = id.and_then(Value::as_str).filter(|id| *id != "{uuid}") else { return };
-        let before = self.revisions.0.insert(id.to_owned(), (recorded_number, our_number));
+        let before = self.shown.revisions.0.insert(id.to_owned(), (recorded_number, our_number));
         let (was, is) = before.map_or((0, 0), |before| (recorded_number - before.0, our_number - before.1));
         if was != is {
             self.add(format!("{place}: +{is}, not +{was}"), recorded, ours);
         }
     }
 
+    fn choice(&mut self, place: &str, recorded: &Value, ours: &Value) {
+        self.add(format!("{place}: the server's choice"), recorded, ours);
+        if let Some(last) = self.found.last_mut() {
+            last.is_none = recorded == ours;
+        }
+    }
+
     fn add(&mut self, what: String, recorded: &Value, ours: &Value) {
         let details = format!("Neutron: {}\n    ours:    {}", short(recorded, 400), short(ours, 400));
-        self.found.push(Difference { what, open: None, details });
+        self.found.push(Difference { what, is_none: false, details });
     }
 }
 

@@ -10,7 +10,8 @@ use server::rest::Settings;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::compare::{Difference, Revisions, compare};
+use super::chosen::Choices;
+use super::compare::{Difference, Revisions, Shown, compare};
 use crate::rest_server::RestServer;
 
 /// A request and Neutron's answer.
@@ -32,19 +33,28 @@ struct Exchange {
     response: Value,
 }
 
+impl Exchange {
+    /// The body that is sent; null if it is no JSON.
+    fn said(&self) -> Value {
+        let raw = || self.raw.as_ref().and_then(|raw| serde_json::from_str(raw).ok());
+        self.body.clone().or_else(raw).unwrap_or_default()
+    }
+}
+
 /// Each exchange's name, with the differences. Each file has a server of its own.
 pub(super) async fn replay(file: &Path) -> Vec<(String, Vec<Difference>)> {
     let text = std::fs::read_to_string(file).unwrap();
     let exchanges: Vec<Exchange> =
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     let settings = Settings { dns_domain: "example.org".to_owned(), ..Settings::default() };
+    let choices = Choices::new(settings.gre_keys.clone(), settings.vxlan_keys.clone());
     let server = RestServer::start_with(settings).await;
     for (host, endpoint) in [("compute1", "10.0.1.31"), ("compute2", "10.0.1.39"), ("network", "10.0.1.21")] {
         server.connect_host(host, endpoint).await;
     }
     let address = server.url.strip_prefix("http://").unwrap();
     let mut ids = BTreeMap::new();
-    let mut revisions = Revisions::default();
+    let mut shown = Shown { revisions: Revisions::default(), choices };
     let mut replayed = Vec::new();
     for exchange in exchanges {
         let (status, body) = send(address, &exchange, &ids).await;
@@ -59,9 +69,14 @@ pub(super) async fn replay(file: &Path) -> Vec<(String, Vec<Difference>)> {
         }
         let request = serde_json::json!([exchange.path, exchange.body, exchange.headers]).to_string();
         let ours = normal(&answer, &ids, address, &request);
+        shown.choices.ask(&exchange.said());
+        if exchange.response.to_string().contains("fixed_ips") {
+            let subnets = server.get("/v2.0/subnets").await;
+            shown.choices.subnets(&normal(&subnets, &ids, address, &request));
+        }
         let is_ordered = exchange.path.contains("sort_key=");
         let recorded = (exchange.status, &exchange.response);
-        replayed.push((exchange.name, compare(recorded, (status, &ours), is_ordered, &mut revisions)));
+        replayed.push((exchange.name, compare(recorded, (status, &ours), is_ordered, &mut shown)));
     }
     replayed
 }
