@@ -16,8 +16,9 @@ use model::PortId;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use crate::machine::resident;
 use crate::memory::mib;
@@ -114,10 +115,7 @@ impl Swarm {
             let answered = Instant::now();
             let mut last = answered;
             // All but the port's own.
-            for _ in 1..hosts {
-                let confirmed =
-                    timeout(DEADLINE, self.confirmed.recv()).await.context("not every agent has confirmed")?;
-                let confirmed = confirmed.context("the swarm has ended")?;
+            for confirmed in collect(&mut self.confirmed, hosts - 1).await.context("not every agent has confirmed")? {
                 ensure!(confirmed.ports == [port], "agent {} heard of something else", confirmed.agent);
                 last = last.max(confirmed.at);
             }
@@ -218,6 +216,20 @@ async fn until(what: &str, mut holds: impl FnMut() -> bool) -> anyhow::Result<()
         sleep(Duration::from_millis(50)).await;
     }
     Ok(())
+}
+
+/// The next so many. Looks for them now and then: to be woken by each would cost as much as what is measured.
+async fn collect<T>(receiver: &mut UnboundedReceiver<T>, count: usize) -> anyhow::Result<Vec<T>> {
+    let (mut all, began) = (Vec::with_capacity(count), Instant::now());
+    while all.len() < count {
+        match receiver.try_recv() {
+            Ok(next) => all.push(next),
+            Err(TryRecvError::Disconnected) => bail!("the swarm has ended"),
+            Err(TryRecvError::Empty) if began.elapsed() > DEADLINE => bail!("{} of {count} came", all.len()),
+            Err(TryRecvError::Empty) => sleep(Duration::from_millis(1)).await,
+        }
+    }
+    Ok(all)
 }
 
 /// What a process has used of the processors so far, in hundredths of a second (`utime` and `stime`, proc(5)).

@@ -40,11 +40,8 @@ pub(super) async fn fan_out(connections: usize, times: usize) -> anyhow::Result<
         for stream in &mut streams {
             stream.write_all(&[7; MESSAGE]).await?;
         }
-        let mut last = began;
-        for _ in 0..connections {
-            last = last.max(receipts.recv().await.unwrap_or(began));
-        }
-        took.add(last - began);
+        let last = super::collect(&mut receipts, connections).await?.into_iter().max();
+        took.add(last.unwrap_or(began) - began);
         for stream in &mut streams {
             stream.read_exact(&mut answer).await?;
         }
