@@ -57,7 +57,7 @@ impl Ips {
             Ips::One(ip) => (Some(*ip), &[]),
             Ips::Other(ips) => (None, ips),
         };
-        one.into_iter().chain(v4(others))
+        one.into_iter().filter(is_answerable).chain(v4(others))
     }
 }
 
@@ -172,9 +172,14 @@ fn chosen<'s>(slots: impl Iterator<Item = &'s Slot>) -> Option<&'s Slot> {
 /// The IPv4 addresses that the responder can answer for.
 pub(crate) fn v4(ips: &[IpAddr]) -> impl Iterator<Item = Ipv4Addr> {
     ips.iter().filter_map(|ip| match ip {
-        IpAddr::V4(ip) if !ip.is_unspecified() && !ip.is_multicast() && !ip.is_broadcast() => Some(*ip),
-        _ => None,
+        IpAddr::V4(ip) => Some(*ip).filter(is_answerable),
+        IpAddr::V6(_) => None,
     })
+}
+
+/// Nobody is at "no address", at a group's or at everybody's.
+fn is_answerable(ip: &Ipv4Addr) -> bool {
+    !ip.is_unspecified() && !ip.is_multicast() && !ip.is_broadcast()
 }
 
 /// Ids and MACs are random or chosen by the server; a good mixer is all that is wanted.
@@ -214,12 +219,30 @@ mod tests {
     }
 
     #[test]
+    fn nobody_answers_for_an_address_that_is_no_ones() {
+        let nobody = [[0, 0, 0, 0], [224, 0, 0, 1], [239, 1, 1, 1], [255, 255, 255, 255]];
+        let alone = nobody.into_iter().map(|ip| vec![ip]);
+        for ips in alone.chain([[nobody[0], nobody[1], [1, 1, 1, 1], nobody[2], nobody[3]].to_vec()]) {
+            let mut entries = Entries::default();
+            let entry = entry(1, 7, &ips, 21);
+            entries.insert(&entry);
+            let real: Vec<Ipv4Addr> = ips.iter().filter(|ip| ip[0] == 1).map(|ip| (*ip).into()).collect();
+            assert_eq!(entries.ips().collect::<Vec<_>>(), real);
+            let behind = entries.behind(|_| true).flat_map(|(_, ips)| ips);
+            assert_eq!(behind.collect::<Vec<_>>(), real);
+            assert!(nobody.iter().all(|ip| entries.answer_for((*ip).into()).is_none()));
+            assert_eq!((entries.remove(entry.port), entries.ips().next()), (Some(entry), None));
+        }
+    }
+
+    #[test]
     fn gives_back_what_was_put_in() {
         let mut entries = Entries::default();
         let mut first = entry(1, 7, &[[1, 1, 1, 1], [1, 1, 1, 2]], 21);
         first.ips.push("fd00::1".parse().unwrap());
         assert_eq!(entries.insert(&first), None);
         assert_eq!(entries.get(first.port), Some(first.clone()));
+        assert_eq!(entries.get(entry(2, 7, &[], 21).port), None);
         let second = entry(1, 7, &[[1, 1, 1, 2]], 39);
         assert_eq!(entries.insert(&second), Some(first.clone()));
         assert_eq!(entries.answer_for([1, 1, 1, 1].into()), None);
