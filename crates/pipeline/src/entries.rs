@@ -57,7 +57,7 @@ impl Ips {
             Ips::One(ip) => (Some(*ip), &[]),
             Ips::Other(ips) => (None, ips),
         };
-        one.into_iter().filter(is_answerable).chain(v4(others))
+        one.into_iter().filter(|ip| is_answerable(*ip)).chain(v4(others))
     }
 }
 
@@ -172,13 +172,13 @@ fn chosen<'s>(slots: impl Iterator<Item = &'s Slot>) -> Option<&'s Slot> {
 /// The IPv4 addresses that the responder can answer for.
 pub(crate) fn v4(ips: &[IpAddr]) -> impl Iterator<Item = Ipv4Addr> {
     ips.iter().filter_map(|ip| match ip {
-        IpAddr::V4(ip) => Some(*ip).filter(is_answerable),
-        IpAddr::V6(_) => None,
+        IpAddr::V4(ip) if is_answerable(*ip) => Some(*ip),
+        _ => None,
     })
 }
 
 /// Nobody is at "no address", at a group's or at everybody's.
-fn is_answerable(ip: &Ipv4Addr) -> bool {
+fn is_answerable(ip: Ipv4Addr) -> bool {
     !ip.is_unspecified() && !ip.is_multicast() && !ip.is_broadcast()
 }
 
