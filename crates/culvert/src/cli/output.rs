@@ -37,8 +37,11 @@ impl Output {
     }
 }
 
-/// Prints lines at once. Who reads them may have seen enough: `culvert port list | head` is no failure.
+/// Prints lines at once, and where there is none nothing. Who reads them may have seen enough: `culvert port list | head` is no failure.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    if text.is_empty() {
+        return Ok(());
+    }
     let mut out = std::io::stdout().lock();
     match writeln!(out, "{}", text.trim_end_matches('\n')).and_then(|()| out.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(0),

@@ -32,8 +32,7 @@ pub(crate) struct Request {
     attributes: Vec<String>,
     limit: Option<usize>,
     wait: Option<Duration>,
-    /// Of verbs that print.
-    output: Option<Output>,
+    output: Output,
     server: Server,
 }
 

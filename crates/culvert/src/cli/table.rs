@@ -99,7 +99,7 @@ fn line(cells: &[String], widths: &[usize], style: impl Fn(&str) -> String) -> S
 }
 
 /// As much of the text as fits, with an ellipsis for the rest.
-fn cut(text: &str, width: usize) -> String {
+pub(crate) fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
     }

@@ -8,7 +8,9 @@ use serde_json::Value;
 
 use super::admin::Socket;
 use super::output::{Format, Output, print};
+use super::table::cut;
 use super::yaml;
+use crate::terminal::Screen;
 
 /// Print live what is sent to a host, in Neutron's form
 ///
@@ -54,36 +56,38 @@ impl Args {
         print(&match self.output.format {
             Format::Json => line.to_owned(),
             Format::Yaml => format!("---\n{}", yaml::of(&notification()?)),
-            Format::Table => readable(&notification()?),
+            Format::Table => readable(&notification()?, &Screen::of_stdout()),
         })
     }
 }
 
-/// One line for each pair of MAC and IP:
-/// `add_fdb_entries     gre 6      10.0.1.21        fa:16:3e:87:40:f3 81.1.180.1`.
-fn readable(notification: &Value) -> String {
+/// What was sent about each network, and indented under it a line for each pair of MAC and IP. No line is longer than the
+/// screen is wide.
+fn readable(notification: &Value, screen: &Screen) -> String {
     let method = notification["method"].as_str().unwrap_or("?");
     let entries = &notification["fdb_entries"];
     let mut lines = Vec::new();
-    for (network, fdb) in members(entries) {
-        let segment = format!("{} {}", fdb["network_type"].as_str().unwrap_or("?"), fdb["segment_id"]);
+    for (network, fdb) in members(entries).into_iter().filter(|(key, _)| *key != CHANGES) {
+        let tunnel_type = fdb["network_type"].as_str().unwrap_or("?");
+        lines.push(format!("{method}  {tunnel_type} {}  {network}", fdb["segment_id"]));
         for (endpoint, pairs) in members(&fdb["ports"]) {
-            lines.extend(
-                pairs_of(pairs).map(|pair| format!("{method:<19} {network} {segment:<11} {endpoint:<15} {pair}")),
-            );
+            lines.extend(pairs_of(pairs).map(|pair| format!("  {endpoint:<15}  {pair}")));
         }
     }
-    for (network, endpoints) in members(&entries["chg_ip"]) {
+    for (network, endpoints) in members(&entries[CHANGES]) {
+        lines.push(format!("{method}  {network}"));
         for (endpoint, sides) in members(endpoints) {
-            for (side, pairs) in members(sides) {
-                lines.extend(
-                    pairs_of(pairs).map(|pair| format!("{method:<19} {network} {side:<11} {endpoint:<15} {pair}")),
-                );
+            for side in ["before", "after"] {
+                lines.extend(pairs_of(&sides[side]).map(|pair| format!("  {endpoint:<15}  {side:<6}  {pair}")));
             }
         }
     }
-    lines.join("\n")
+    let fitting = lines.iter().map(|line| screen.width.map_or_else(|| line.clone(), |width| cut(line, width)));
+    fitting.collect::<Vec<_>>().join("\n")
 }
+
+/// In the place of networks: addresses that change, by network.
+const CHANGES: &str = "chg_ip";
 
 fn members(object: &Value) -> BTreeMap<&String, &Value> {
     object.as_object().into_iter().flatten().collect()
@@ -92,8 +96,8 @@ fn members(object: &Value) -> BTreeMap<&String, &Value> {
 fn pairs_of(pairs: &Value) -> impl Iterator<Item = String> + '_ {
     pairs.as_array().into_iter().flatten().map(|pair| match (pair[0].as_str(), pair[1].as_str()) {
         (Some("00:00:00:00:00:00"), _) => "flooding entry".to_owned(),
-        (Some(mac), Some(ip)) => format!("{mac} {ip}"),
-        (mac, _) => format!("{} (no fixed IP)", mac.unwrap_or("?")),
+        (Some(mac), Some(ip)) => format!("{mac}  {ip}"),
+        (mac, _) => format!("{}  no fixed IP", mac.unwrap_or("?")),
     })
 }
 
@@ -104,18 +108,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_for_each_pair() {
+    fn a_line_for_each_pair_under_what_was_sent() {
+        let network = "7b0c7d5a-2a6b-4f4e-9d3d-0d0c8e1f2a3b";
         let ports = json!({"10.0.1.21": [["00:00:00:00:00:00", "0.0.0.0"], ["fa:16:3e:00:00:01", "81.1.180.1"]]});
-        let fdb = json!({"a": {"segment_id": 6, "network_type": "gre", "ports": ports}});
+        let fdb = json!({network: {"segment_id": 6, "network_type": "gre", "ports": ports}});
         let add = json!({"method": "add_fdb_entries", "fdb_entries": fdb});
-        let expected = "add_fdb_entries     a gre 6       10.0.1.21       flooding entry\n\
-                        add_fdb_entries     a gre 6       10.0.1.21       fa:16:3e:00:00:01 81.1.180.1";
-        assert_eq!(readable(&add), expected);
+        let expected = "\
+add_fdb_entries  gre 6  7b0c7d5a-2a6b-4f4e-9d3d-0d0c8e1f2a3b
+  10.0.1.21        flooding entry
+  10.0.1.21        fa:16:3e:00:00:01  81.1.180.1";
+        assert_eq!(readable(&add, &Screen::PLAIN), expected);
+        assert_eq!(readable(&add, &Screen { width: Some(80), colours: true }), expected);
         let sides =
             json!({"before": [["fa:16:3e:00:00:01", "81.1.180.1"]], "after": [["fa:16:3e:00:00:01", "81.1.180.2"]]});
-        let update = json!({"method": "update_fdb_entries", "fdb_entries": {"chg_ip": {"a": {"10.0.1.21": sides}}}});
-        let expected = "update_fdb_entries  a after       10.0.1.21       fa:16:3e:00:00:01 81.1.180.2\n\
-                        update_fdb_entries  a before      10.0.1.21       fa:16:3e:00:00:01 81.1.180.1";
-        assert_eq!(readable(&update), expected);
+        let changes = json!({"chg_ip": {network: {"10.0.1.21": sides}}});
+        let update = json!({"method": "update_fdb_entries", "fdb_entries": changes});
+        let expected = "\
+update_fdb_entries  7b0c7d5a-2a6b-4f4e-9d3d-0d0c8e1f2a3b
+  10.0.1.21        before  fa:16:3e:00:00:01  81.1.180.1
+  10.0.1.21        after   fa:16:3e:00:00:01  81.1.180.2";
+        assert_eq!(readable(&update, &Screen::PLAIN), expected);
+    }
+
+    #[test]
+    fn no_line_is_longer_than_the_screen_is_wide() {
+        let ports = json!({"2001:db8:0:1::21": [["fa:16:3e:00:00:01", "2001:db8::f816:3eff:fe00:1"]]});
+        let fdb =
+            json!({"7b0c7d5a-2a6b-4f4e-9d3d-0d0c8e1f2a3b": {"segment_id": 6, "network_type": "gre", "ports": ports}});
+        let add = json!({"method": "add_fdb_entries", "fdb_entries": fdb});
+        let expected = "\
+add_fdb_entries  gre 6  7b0c7d5a-2a6b-…
+  2001:db8:0:1::21  fa:16:3e:00:00:01 …";
+        assert_eq!(readable(&add, &Screen { width: Some(39), colours: false }), expected);
     }
 }

@@ -9,10 +9,11 @@ mod usage;
 mod watch;
 
 use lab::ControlSpec;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::overlay::{Overlay, until};
 use crate::support::TestLab;
+use output::says_the_same;
 use typed::Typed;
 
 /// Without the OpenStack client, from nothing to two VMs that reach each other, and back to nothing.
@@ -44,6 +45,70 @@ async fn a_network_is_made_by_typing_and_carries_frames() {
         confirmed["hosts"].as_array().unwrap().iter().map(|host| (&host["host"], &host["state"])).collect();
     let both = [(&"compute1".into(), &"confirmed".into()), (&"compute2".into(), &"confirmed".into())];
     assert_eq!((&confirmed["propagated"], &hosts[..]), (&true.into(), &both[..]));
+    says_the_same(
+        &culvert,
+        &format!("wait --port {id}"),
+        &[
+            "hosts",
+            "hosts[].confirmed",
+            "hosts[].host",
+            "hosts[].reason",
+            "hosts[].state",
+            "network",
+            "port",
+            "propagated",
+            "published",
+            "status",
+            "unpublished",
+        ],
+        &["host", "state"],
+    )
+    .await;
+    let explain = "explain drop --host compute1 --tunnel vxlan --key 6";
+    says_the_same(&culvert, explain, &["explanation"], &["explanation"]).await;
+    says_the_same(
+        &culvert,
+        "status",
+        &[
+            "hosts",
+            "hosts[].alive",
+            "hosts[].connected",
+            "hosts[].endpoint",
+            "hosts[].lag",
+            "hosts[].name",
+            "hosts[].networks",
+            "hosts[].problems",
+            "hosts[].revision",
+            "hosts[].software",
+            "hosts[].tunnel_types",
+            "networks",
+            "networks[].hosts",
+            "networks[].id",
+            "networks[].mtu",
+            "networks[].name",
+            "networks[].ports",
+            "networks[].segment",
+            "ports",
+            "ports[].admin_up",
+            "ports[].host",
+            "ports[].id",
+            "ports[].ips",
+            "ports[].mac",
+            "ports[].name",
+            "ports[].network",
+            "ports[].plugged",
+            "ports[].problems",
+            "ports[].status",
+            "ports[].vif_type",
+            "ports[].wired",
+            "server",
+            "server.epoch",
+            "server.revision",
+            "server.software",
+        ],
+        &["endpoint", "id", "mac", "name", "status"],
+    )
+    .await;
     let to = vms[1].address().unwrap();
     assert!(vms[0].ping(to, 3).await.unwrap().is_complete());
     assert_eq!(culvert.ids("port list --status ACTIVE --network n1").await.len(), 2);
@@ -59,7 +124,11 @@ async fn a_network_is_made_by_typing_and_carries_frames() {
     until("p2 is DOWN", async || culvert.ids("port list --status DOWN --name p2").await.len() == 1).await;
     assert_eq!(vms[0].ping(to, 2).await.unwrap().received, 0);
 
-    culvert.ok("port delete p1 p2 p3").await;
+    // A program is told what is gone, people are not.
+    let ports = [culvert.ids("port list --name p2").await, culvert.ids("port list --name p1").await].concat();
+    assert_eq!(culvert.yaml_and_json("network list --name none").await, json!([]));
+    assert_eq!(culvert.json("port delete p2 p1").await, json!(ports));
+    assert_eq!(culvert.ok("port delete p3").await, "");
     culvert.ok("network delete n1").await;
     for noun in ["port", "subnet", "network"] {
         assert_eq!(culvert.json(&format!("{noun} list")).await, Value::Array(Vec::new()), "{noun}");

@@ -30,11 +30,8 @@ fn what_is_installed_runs_completes_and_has_manual_pages() {
     }
     assert!(read("share/man/man1/culvert-port-create.1").contains("\\-\\-fixed\\-ip"));
 
-    // asked as bash asks it
-    let complete = "source \"$0\"; COMP_WORDS=(culvert port cre); COMP_CWORD=2; _culvert culvert cre port; echo \"${COMPREPLY[@]}\"";
-    let script = prefix.join("share/bash-completion/completions/culvert");
-    let bash = Command::new("bash").args(["--norc", "-c", complete]).arg(script).output().unwrap();
-    assert_eq!(succeeds(&bash), "create\n");
+    // what the shells make of them, the shells say (completion.rs)
+    assert!(read("share/bash-completion/completions/culvert").contains("complete -F _culvert"));
     assert!(read("share/zsh/site-functions/_culvert").starts_with("#compdef culvert"));
     assert!(read("share/fish/vendor_completions.d/culvert.fish").contains("complete -c culvert"));
 

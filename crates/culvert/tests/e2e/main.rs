@@ -9,6 +9,7 @@ mod by_hand;
 mod chaos;
 mod checkpoint;
 mod command_line;
+mod completion;
 mod disk;
 mod docs;
 mod expect;

@@ -57,7 +57,7 @@ impl FromArgMatches for Request {
             attributes: texts(ATTRIBUTES),
             limit: matches.try_get_one(LIMIT).ok().flatten().copied(),
             wait: matches.try_get_one(WAIT).ok().flatten().copied().map(Duration::from_secs),
-            output: verb.prints().then(|| Output::from_arg_matches(matches)).transpose()?,
+            output: Output::from_arg_matches(matches)?,
             server: Server::from_arg_matches(matches)?,
         })
     }
@@ -77,10 +77,6 @@ impl Verb {
             Verb::Set => "set",
             Verb::Delete => "delete",
         }
-    }
-
-    fn prints(self) -> bool {
-        self != Verb::Delete
     }
 }
 
@@ -139,11 +135,10 @@ fn verb(resource: &'static Resource, described: &'static Described) -> Command {
     if resource.waits && matches!(verb, Verb::Create | Verb::Set) {
         command = command.arg(wait());
     }
-    if verb.prints() {
-        command = Output::augment_args(command);
-    }
     // Last: what is augmented with brings a text of its own.
-    Server::augment_args(command).about(described.about).after_help(after_help(described.examples.iter().copied()))
+    Server::augment_args(Output::augment_args(command))
+        .about(described.about)
+        .after_help(after_help(described.examples.iter().copied()))
 }
 
 fn wait() -> Arg {

@@ -82,10 +82,18 @@ impl Request {
                 ids.push(id);
             }
         }
+        let mut deleted = Vec::new();
+        let mut outcome = Ok(());
         for id in ids {
-            rest.delete(self.resource.api.1, &id).await?;
+            outcome = rest.delete(self.resource.api.1, &id).await;
+            if outcome.is_err() {
+                break;
+            }
+            deleted.push(id);
         }
-        Ok(())
+        // For people no news is good news; a program learns what is gone, though the rest could not go.
+        self.output.print(&deleted.into(), |_| String::new())?;
+        outcome
     }
 
     /// The object once its status is ACTIVE, if that is to be waited for.
@@ -118,21 +126,19 @@ impl Request {
     }
 
     fn print_list(&self, objects: &[Object]) -> anyhow::Result<()> {
-        let Some(output) = self.output else { return Ok(()) };
         let value = serde_json::to_value(objects)?;
         let table = match &self.attributes[..] {
             [] => show::list(self.resource.columns, objects),
             asked => show::list_of(asked, objects),
         };
-        output.print(&value, |screen| table.render(screen))
+        self.output.print(&value, |screen| table.render(screen))
     }
 
     fn print_one(&self, mut object: Object) -> anyhow::Result<()> {
-        let Some(output) = self.output else { return Ok(()) };
         if !self.attributes.is_empty() {
             object.retain(|name, _| self.attributes.contains(name));
         }
         let table = show::one(&object);
-        output.print(&object.into(), |screen| table.render(screen))
+        self.output.print(&object.into(), |screen| table.render(screen))
     }
 }

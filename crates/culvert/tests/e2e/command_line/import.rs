@@ -2,6 +2,7 @@ use lab::{ControlSpec, Host};
 use model::TunnelType;
 use serde_json::{Value, json};
 
+use super::typed::{from_yaml, names, texts};
 use crate::overlay::Overlay;
 use crate::support::TestLab;
 
@@ -113,13 +114,26 @@ async fn import_says_what_the_agent_then_does() {
     assert_eq!(flows.iter().filter(left).map(|flows| &flows["cookie"]).collect::<Vec<_>>(), [&json!("0x1234")]);
     assert!(flows.iter().filter(|flows| !left(flows)).all(|flows| flows["verdict"] == "adopt"), "{flows:?}");
 
+    // JSON keeps the names that it has, YAML says the same, and what people are shown is in both.
+    let table = printed(&host, "table").await;
+    let said = texts(&after, &["bridge", "name", "network", "reason", "verdict"]);
+    assert!(said.len() > 30 && said.iter().all(|text| table.contains(text)), "{table}\n{said:?}");
+    assert_eq!(from_yaml(printed(&host, "yaml").await).await, json!([after]));
+    let named = "bridges bridges[].controlled bridges[].controllers bridges[].datapath_type bridges[].fail_mode \
+        bridges[].flushed bridges[].name bridges[].reason bridges[].verdict flows flows[].bridge flows[].cookie flows[].count \
+        flows[].reason flows[].verdict networks networks[].local_vlan networks[].network networks[].physical_network \
+        networks[].ports networks[].reason networks[].segmentation_id networks[].type networks[].verdict ovs_version ports \
+        ports[].bridge ports[].iface_id ports[].mac ports[].name ports[].reason ports[].tag ports[].verdict tunnels \
+        tunnels[].local_ip tunnels[].name tunnels[].reason tunnels[].remote_ip tunnels[].type tunnels[].verdict";
+    assert_eq!(names(&after), named.split_whitespace().map(ToOwned::to_owned).collect());
+
     let host = overlay.at("compute2");
     let nothing = import(&host).await;
     let all = ["bridges", "networks", "ports", "tunnels", "flows"]
         .map(|list| nothing[list].as_array().unwrap().clone())
         .concat();
     assert!(all.len() > 6 && all.iter().all(|found| ["adopt", "leave"].contains(&found["verdict"].as_str().unwrap())));
-    let table = host.exec(env!("CARGO_BIN_EXE_culvert"), arguments(&host, "table")).await.unwrap();
+    let table = printed(&host, "table").await;
     assert!(
         table.contains("TUNNEL        VERDICT  TYPE  FROM       TO") && table.contains("nothing was changed"),
         "{table}"
@@ -127,13 +141,13 @@ async fn import_says_what_the_agent_then_does() {
 }
 
 async fn import(host: &Host) -> Value {
-    let printed = host.exec(env!("CARGO_BIN_EXE_culvert"), arguments(host, "json")).await.unwrap();
-    serde_json::from_str(&printed).unwrap()
+    serde_json::from_str(&printed(host, "json").await).unwrap()
 }
 
-fn arguments(host: &Host, output: &str) -> Vec<String> {
+async fn printed(host: &Host, output: &str) -> String {
     let (database, rundir) = (host.ovsdb_socket(), host.rundir().display().to_string());
     let database = format!("unix:{}", database.display());
     let command = ["import", "ovs", "--ovsdb", &database, "--ovs-rundir", &rundir];
-    command.into_iter().chain(["--datapath-type", "netdev", "-o", output]).map(ToOwned::to_owned).collect()
+    let command = command.into_iter().chain(["--datapath-type", "netdev", "-o", output]);
+    host.exec(env!("CARGO_BIN_EXE_culvert"), command).await.unwrap()
 }

@@ -1,10 +1,6 @@
 use std::process::Stdio;
 
-use serde_json::Value;
-use tokio::io::AsyncWriteExt as _;
-use tokio::process::Command;
-
-use super::typed::Typed;
+use super::typed::{Typed, names, texts};
 use crate::overlay::Overlay;
 use crate::support::TestLab;
 
@@ -30,12 +26,8 @@ async fn output_suits_who_reads_it() {
     let named = culvert.ok("port list -c name -c status").await;
     assert_eq!(named, "name  status\np1    DOWN\n");
 
-    // Who reads YAML gets what who reads JSON gets: asked of a parser that is not ours.
     for line in ["network list", "port show p1", "status", "subnet list -c name -c cidr"] {
-        let yaml = culvert.ok(&format!("{line} -o yaml")).await;
-        let read = "import json, sys, yaml; json.dump(yaml.safe_load(sys.stdin), sys.stdout)";
-        let read: Value = serde_json::from_str(&python(read, yaml).await).unwrap();
-        assert_eq!(read, culvert.json(line).await, "{line}");
+        culvert.yaml_and_json(line).await;
     }
     // Who has seen enough closes the pipe; that is no failure.
     let mut listing = culvert.command("port list").stdout(Stdio::piped()).spawn().unwrap();
@@ -65,14 +57,11 @@ async fn on_terminal(culvert: &Typed, script: &str, environment: &[(&str, &str)]
     String::from_utf8(output.stdout).unwrap().replace('\r', "")
 }
 
-/// Runs Python that has a YAML parser: it comes with the OpenStack client.
-async fn python(program: &str, input: String) -> String {
-    const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/openstack-client");
-    let mut command = Command::new(SCRIPT);
-    command.args(["--python", "-c", program]).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut running = command.spawn().unwrap();
-    running.stdin.take().unwrap().write_all(input.as_bytes()).await.unwrap();
-    let output = running.wait_with_output().await.unwrap();
-    assert!(output.status.success(), "{input}");
-    String::from_utf8(output.stdout).unwrap()
+/// JSON keeps the names that it has, YAML says the same, and what people are shown is in both.
+pub(super) async fn says_the_same(culvert: &Typed, line: &str, named: &[&str], shown: &[&str]) {
+    let json = culvert.yaml_and_json(line).await;
+    assert_eq!(names(&json), named.iter().map(|name| (*name).to_owned()).collect(), "{line}");
+    let table = culvert.ok(line).await;
+    let said = texts(&json, shown);
+    assert!(said.len() >= shown.len() && said.iter().all(|text| table.contains(text)), "{line}:\n{table}\n{said:?}");
 }

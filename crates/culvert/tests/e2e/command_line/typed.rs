@@ -1,7 +1,9 @@
+use std::collections::BTreeSet;
 use std::process::{Output, Stdio};
 
 use lab::Node;
-use serde_json::Value;
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
 use crate::support::TestLab;
@@ -25,6 +27,13 @@ impl Typed {
 
     pub(crate) async fn json(&self, line: &str) -> Value {
         serde_json::from_str(&self.ok(&format!("{line} -o json")).await).unwrap()
+    }
+
+    /// What it prints as JSON, and as YAML says no less and no more.
+    pub(crate) async fn yaml_and_json(&self, line: &str) -> Value {
+        let json = self.json(line).await;
+        assert_eq!(from_yaml(self.ok(&format!("{line} -o yaml")).await).await, json!([json]), "{line}");
+        json
     }
 
     /// The ids of a list.
@@ -55,5 +64,46 @@ impl Typed {
         let mut command = self.0.command(program, args);
         command.env_remove("CULVERT_SERVER").env_remove("NO_COLOR");
         command
+    }
+}
+
+/// The documents of a YAML text, as a parser has them that is not ours: it comes with the OpenStack client.
+pub(crate) async fn from_yaml(text: String) -> Value {
+    const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/openstack-client");
+    let read = "import json, sys, yaml; json.dump(list(yaml.safe_load_all(sys.stdin)), sys.stdout)";
+    let mut command = Command::new(SCRIPT);
+    command.args(["--python", "-c", read]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut running = command.spawn().unwrap();
+    running.stdin.take().unwrap().write_all(text.as_bytes()).await.unwrap();
+    let output = running.wait_with_output().await.unwrap();
+    assert!(output.status.success(), "{text}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Every name that the objects of a value have, with those above it: `hosts[].state`.
+pub(crate) fn names(value: &Value) -> BTreeSet<String> {
+    match value {
+        Value::Array(items) => items.iter().flat_map(names).map(|name| format!("[].{name}")).collect(),
+        Value::Object(members) => {
+            let below = |(name, value): (&String, &Value)| {
+                let below = names(value).into_iter().map(|inner| format!("{name}.{inner}").replace(".[", "["));
+                below.chain([name.clone()]).collect::<Vec<_>>()
+            };
+            members.iter().flat_map(below).collect()
+        }
+        _ => BTreeSet::new(),
+    }
+}
+
+/// Every text in a value that is called by one of these names.
+pub(crate) fn texts<'a>(value: &'a Value, called: &[&str]) -> Vec<&'a str> {
+    match value {
+        Value::Array(items) => items.iter().flat_map(|item| texts(item, called)).collect(),
+        Value::Object(members) => {
+            let own = members.iter().filter(|(name, _)| called.contains(&name.as_str()));
+            let own = own.filter_map(|(_, value)| value.as_str());
+            own.chain(members.values().flat_map(|inner| texts(inner, called))).collect()
+        }
+        _ => Vec::new(),
     }
 }
