@@ -2,9 +2,12 @@
 
 use std::process::ExitCode;
 
-/// A failure with an exit status of its own; any other failure ends with 1, and wrong usage with 2 (clap's).
+/// A failure with an exit status of its own; any other failure ends with 1, and wrong usage that clap sees with 2.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
+    /// Options that do not go together.
+    #[error("{what}")]
+    Usage { what: String },
     /// What was named is not there, or the name fits several.
     #[error("{what}")]
     NotFound { what: String, hint: Option<String> },
@@ -18,10 +21,13 @@ pub(crate) enum Failure {
     TimedOut { what: String, hint: Option<String> },
 }
 
+const NOT_FOUND: u8 = 3;
+
 impl Failure {
     fn status(&self) -> u8 {
         match self {
-            Failure::NotFound { .. } => 3,
+            Failure::Usage { .. } => 2,
+            Failure::NotFound { .. } => NOT_FOUND,
             Failure::Refused { .. } => 4,
             Failure::Unavailable { .. } => 5,
             Failure::TimedOut { .. } => 6,
@@ -30,6 +36,7 @@ impl Failure {
 
     fn hint(&self) -> Option<&str> {
         match self {
+            Failure::Usage { .. } => None,
             Failure::NotFound { hint, .. }
             | Failure::Refused { hint, .. }
             | Failure::Unavailable { hint, .. }
@@ -48,5 +55,9 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     if let Some(hint) = failure.and_then(Failure::hint) {
         eprintln!("hint: {hint}");
     }
-    failure.map_or(ExitCode::FAILURE, |failure| ExitCode::from(failure.status()))
+    let of_lab = || match error.downcast_ref() {
+        Some(lab::Error::NoLab(_) | lab::Error::Unknown { .. }) => ExitCode::from(NOT_FOUND),
+        _ => ExitCode::FAILURE,
+    };
+    failure.map_or_else(of_lab, |failure| ExitCode::from(failure.status()))
 }

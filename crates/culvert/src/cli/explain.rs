@@ -6,6 +6,7 @@ use model::{HostName, Segment, TunnelType};
 use server::admin::report::{ExplainDrop, Explanation};
 
 use super::admin::Socket;
+use super::exit::Failure;
 use super::output::Output;
 
 /// Say why something happens
@@ -45,7 +46,8 @@ pub(crate) struct Drop {
 impl Verb {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         let Verb::Drop(Drop { host, tunnel, key, from, output, socket }) = self;
-        let Segment { tunnel_type, key } = Segment::new(tunnel, key.into())?;
+        let segment = Segment::new(tunnel, key.into()).map_err(|error| Failure::Usage { what: error.to_string() })?;
+        let Segment { tunnel_type, key } = segment;
         let answer = socket.post("/explain/drop", &ExplainDrop { host, tunnel_type, key, from }).await?;
         let answer: Explanation = answer.json().await.context("the server's answer is not an explanation")?;
         output.print(&serde_json::to_value(&answer)?, |_| answer.explanation.clone())?;

@@ -14,11 +14,12 @@ mod value;
 
 use std::time::Duration;
 
+pub(super) use self::port::PORT;
 use super::output::Output;
 use super::rest::{Object, Server};
 
 /// In the order of the help.
-static RESOURCES: [&Resource; 4] = [&network::NETWORK, &subnet::SUBNET, &port::PORT, &host::HOST];
+static RESOURCES: [&Resource; 4] = [&network::NETWORK, &subnet::SUBNET, &PORT, &host::HOST];
 
 /// What was typed: a verb about objects of one kind.
 #[derive(Debug)]
@@ -45,7 +46,7 @@ struct Given {
 
 /// A kind of object.
 #[derive(Debug)]
-struct Resource {
+pub(super) struct Resource {
     /// As it is typed.
     noun: &'static str,
     /// In the API, one and many: `("network", "networks")`.

@@ -30,7 +30,9 @@ const CONNECT: Duration = Duration::from_secs(5);
 const ANSWER: Duration = Duration::from_mins(1);
 
 /// What to do about an error, by Neutron's name of it.
-const HINTS: [(&str, &str); 12] = [
+const HINTS: [(&str, &str); 14] = [
+    ("InvalidInput", "--help says what each option takes"),
+    ("HTTPBadRequest", "--help says what each option takes"),
     ("NetworkNotFound", "`culvert network list` shows those that there are"),
     ("SubnetNotFound", "`culvert subnet list` shows those that there are"),
     ("PortNotFound", "`culvert port list` shows those that there are"),

@@ -4,12 +4,13 @@ use std::time::Duration;
 use anyhow::Context as _;
 use model::PortId;
 use serde_json::Value;
-use server::admin::report::{Confirmation, Confirmed, Propagation};
+use server::admin::report::{Confirmation, Confirmed, Propagation, Status};
 use tokio::time::{Instant, sleep};
 
 use super::admin::Socket;
 use super::exit::Failure;
 use super::output::Output;
+use super::resource::PORT;
 use super::table::Table;
 
 /// Wait until every host that must know a port has confirmed it
@@ -19,12 +20,12 @@ use super::table::Table;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  culvert wait --port 7b0c7d5a-2a6b-4f4e-9d3d-0d0c8e1f2a3b
+  culvert wait --port p1
   culvert wait --port 7b0c7d5a-2a6b-4f4e-9d3d-0d0c8e1f2a3b --timeout 5 -o json")]
 pub(crate) struct Args {
-    /// The id of the port
-    #[arg(long, value_name = "PORT-ID")]
-    port: PortId,
+    /// Name or id of the port
+    #[arg(long)]
+    port: String,
     /// How long to wait at most; 0: only look
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     timeout: u64,
@@ -40,7 +41,7 @@ const ASK_EVERY: Duration = Duration::from_millis(100);
 impl Args {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         let deadline = Instant::now() + Duration::from_secs(self.timeout);
-        let path = format!("/ports/{}/propagation", self.port);
+        let path = format!("/ports/{}/propagation", self.id().await?);
         loop {
             let answer: Value =
                 self.socket.get(&path, &[]).await?.json().await.context("the server's answer broke off")?;
@@ -54,6 +55,19 @@ impl Args {
                 return Err(self.late(&known).into());
             }
             sleep(ASK_EVERY).await;
+        }
+    }
+
+    async fn id(&self) -> anyhow::Result<PortId> {
+        if let Ok(id) = self.port.parse() {
+            return Ok(id);
+        }
+        let status: Status =
+            self.socket.get("/status", &[]).await?.json().await.context("the server's answer is not a status")?;
+        let ids: Vec<_> = status.ports.iter().filter(|port| port.name == self.port).map(|port| port.id).collect();
+        match ids[..] {
+            [only] => Ok(only),
+            _ => Err(PORT.unclear(&self.port, &ids.iter().map(ToString::to_string).collect::<Vec<_>>()).into()),
         }
     }
 

@@ -45,70 +45,22 @@ async fn a_network_is_made_by_typing_and_carries_frames() {
         confirmed["hosts"].as_array().unwrap().iter().map(|host| (&host["host"], &host["state"])).collect();
     let both = [(&"compute1".into(), &"confirmed".into()), (&"compute2".into(), &"confirmed".into())];
     assert_eq!((&confirmed["propagated"], &hosts[..]), (&true.into(), &both[..]));
-    says_the_same(
-        &culvert,
-        &format!("wait --port {id}"),
-        &[
-            "hosts",
-            "hosts[].confirmed",
-            "hosts[].host",
-            "hosts[].reason",
-            "hosts[].state",
-            "network",
-            "port",
-            "propagated",
-            "published",
-            "status",
-            "unpublished",
-        ],
-        &["host", "state"],
-    )
-    .await;
+    let named = "hosts hosts[].confirmed hosts[].host hosts[].reason hosts[].state network port propagated published status \
+        unpublished";
+    says_the_same(&culvert, "wait --port p2", named, &["host", "state"]).await;
+    let none = culvert.fails("wait --port none", 3).await;
+    assert!(none.contains("there is no port none") && none.contains("culvert port list"), "{none}");
     let explain = "explain drop --host compute1 --tunnel vxlan --key 6";
-    says_the_same(&culvert, explain, &["explanation"], &["explanation"]).await;
-    says_the_same(
-        &culvert,
-        "status",
-        &[
-            "hosts",
-            "hosts[].alive",
-            "hosts[].connected",
-            "hosts[].endpoint",
-            "hosts[].lag",
-            "hosts[].name",
-            "hosts[].networks",
-            "hosts[].problems",
-            "hosts[].revision",
-            "hosts[].software",
-            "hosts[].tunnel_types",
-            "networks",
-            "networks[].hosts",
-            "networks[].id",
-            "networks[].mtu",
-            "networks[].name",
-            "networks[].ports",
-            "networks[].segment",
-            "ports",
-            "ports[].admin_up",
-            "ports[].host",
-            "ports[].id",
-            "ports[].ips",
-            "ports[].mac",
-            "ports[].name",
-            "ports[].network",
-            "ports[].plugged",
-            "ports[].problems",
-            "ports[].status",
-            "ports[].vif_type",
-            "ports[].wired",
-            "server",
-            "server.epoch",
-            "server.revision",
-            "server.software",
-        ],
-        &["endpoint", "id", "mac", "name", "status"],
-    )
-    .await;
+    let outside = culvert.fails(&format!("{explain}0000000"), 2).await;
+    assert!(outside.contains("keys run from 1 to 16777215"), "{outside}");
+    says_the_same(&culvert, explain, "explanation", &["explanation"]).await;
+    let named = "hosts hosts[].alive hosts[].connected hosts[].endpoint hosts[].lag hosts[].name hosts[].networks \
+        hosts[].problems hosts[].revision hosts[].software hosts[].tunnel_types networks networks[].hosts networks[].id \
+        networks[].mtu networks[].name networks[].ports networks[].segment networks[].segment.key \
+        networks[].segment.tunnel_type ports ports[].admin_up ports[].host ports[].id ports[].ips ports[].mac ports[].name \
+        ports[].network ports[].plugged ports[].problems ports[].status ports[].vif_type ports[].wired server server.epoch \
+        server.revision server.software";
+    says_the_same(&culvert, "status", named, &["endpoint", "id", "mac", "name", "status"]).await;
     let to = vms[1].address().unwrap();
     assert!(vms[0].ping(to, 3).await.unwrap().is_complete());
     assert_eq!(culvert.ids("port list --status ACTIVE --network n1").await.len(), 2);

@@ -61,7 +61,7 @@ fn down_says_nothing_against_a_lab_that_is_not_there() {
     let name = lab_name("none");
     assert!(run(culvert(&name, "down")).status.success());
     let status = run(culvert(&name, "status"));
-    assert_eq!(status.status.code(), Some(1));
+    assert_eq!(status.status.code(), Some(3));
     assert!(String::from_utf8_lossy(&status.stderr).starts_with(&format!("error: there is no lab {name}")));
 }
 

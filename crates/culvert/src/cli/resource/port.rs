@@ -5,7 +5,7 @@ use super::{
     NEW_NAME, Opt, PROJECT, Resource, SET, Verb, as_given,
 };
 
-pub(super) static PORT: Resource = Resource {
+pub(in crate::cli) static PORT: Resource = Resource {
     noun: "port",
     api: ("port", "ports"),
     name: "name",

@@ -98,7 +98,10 @@ impl Request {
 
     /// The object once its status is ACTIVE, if that is to be waited for.
     async fn settled(&self, rest: &Rest, mut object: Object) -> anyhow::Result<Object> {
-        let Some(patience) = self.wait else { return Ok(object) };
+        let Some(patience) = self.wait else {
+            advise(&object);
+            return Ok(object);
+        };
         let deadline = Instant::now() + patience;
         let id = value::id(&object).context("the server gave an object without an id")?.to_owned();
         while object.get("status").and_then(Value::as_str) != Some("ACTIVE") {
@@ -140,5 +143,17 @@ impl Request {
         }
         let table = show::one(&object);
         self.output.print(&object.into(), |screen| table.render(screen))
+    }
+}
+
+/// What was made is as it was asked for, and still cannot be used: what is missing.
+fn advise(object: &Object) {
+    let text = |name| object.get(name).and_then(Value::as_str).unwrap_or_default();
+    if text("binding:vif_type") == "binding_failed" {
+        let host = text("binding:host_id");
+        eprintln!(
+            "hint: host {host} has no agent that is alive, enabled and serves this network: `culvert host list` shows those that \
+             there are; the port is bound by itself once it has"
+        );
     }
 }

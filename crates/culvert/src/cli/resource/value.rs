@@ -1,5 +1,7 @@
 //! From options to attributes and filters, and from names to ids.
 
+use std::borrow::Borrow;
+
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -75,20 +77,18 @@ impl Resource {
         let ids: Vec<&str> = found.iter().filter_map(id).collect();
         match ids[..] {
             [only] => Ok(only.to_owned()),
-            [] => Err(self.none(name).into()),
-            [..] => Err(self.several(name, &ids).into()),
+            _ => Err(self.unclear(name, &ids).into()),
         }
     }
 
-    fn none(&self, name: &str) -> Failure {
+    /// A name that is nobody's, or that of several, which are these.
+    pub(in crate::cli) fn unclear(&self, name: &str, ids: &[impl Borrow<str>]) -> Failure {
         let noun = self.noun;
-        let hint = Some(format!("`culvert {noun} list` shows those that there are"));
-        Failure::NotFound { what: format!("there is no {noun} {name}"), hint }
-    }
-
-    fn several(&self, name: &str, ids: &[&str]) -> Failure {
-        let noun = self.noun;
-        let listed = ids.iter().take(LISTED).copied().collect::<Vec<_>>().join(", ");
+        if ids.is_empty() {
+            let hint = Some(format!("`culvert {noun} list` shows those that there are"));
+            return Failure::NotFound { what: format!("there is no {noun} {name}"), hint };
+        }
+        let listed = ids.iter().take(LISTED).map(Borrow::borrow).collect::<Vec<_>>().join(", ");
         let more = if ids.len() > LISTED { ", …" } else { "" };
         let what = format!("{} {noun}s are called {name}: {listed}{more}", ids.len());
         Failure::NotFound { what, hint: Some("say which one by its id".to_owned()) }

@@ -130,6 +130,13 @@ async fn errors_are_plain_and_have_a_status() {
     assert!(error.contains("hint: `culvert port list --network NETWORK` shows its ports"), "{error}");
     let error = culvert.fails("network create n3 --type gre --key 6", 4).await;
     assert!(error.contains("The tunnel ID 6 is in use") && error.contains("leave --key out"), "{error}");
+    let error = culvert.fails("network create n3 --type vlan", 4).await;
+    assert!(error.contains("hint: --help says what each option takes"), "{error}");
+    // Done as asked, and still of no use: what is missing.
+    let made = culvert.command("port create p4 --network n1 --host compute9").output().await.unwrap();
+    let hint = String::from_utf8(made.stderr).unwrap();
+    assert!(made.status.success() && hint.starts_with("hint: host compute9 has no agent"), "{hint}");
+    culvert.ok("port delete p4").await;
     let error = culvert.fails("port create p2 --network n1 --fixed-ip ip-address=192.0.2.1", 4).await;
     assert!(error.contains("InvalidIpForNetwork, HTTP 400"), "{error}");
     // 5: nobody there; 1: somebody else there.

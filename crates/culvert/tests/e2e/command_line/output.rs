@@ -58,9 +58,9 @@ async fn on_terminal(culvert: &Typed, script: &str, environment: &[(&str, &str)]
 }
 
 /// JSON keeps the names that it has, YAML says the same, and what people are shown is in both.
-pub(super) async fn says_the_same(culvert: &Typed, line: &str, named: &[&str], shown: &[&str]) {
+pub(super) async fn says_the_same(culvert: &Typed, line: &str, named: &str, shown: &[&str]) {
     let json = culvert.yaml_and_json(line).await;
-    assert_eq!(names(&json), named.iter().map(|name| (*name).to_owned()).collect(), "{line}");
+    assert_eq!(names(&json), named.split_whitespace().map(ToOwned::to_owned).collect(), "{line}");
     let table = culvert.ok(line).await;
     let said = texts(&json, shown);
     assert!(said.len() >= shown.len() && said.iter().all(|text| table.contains(text)), "{line}:\n{table}\n{said:?}");
