@@ -27,7 +27,6 @@ pub(crate) const TABLE: Table = Table {
         Attribute::read_only("name", Kind::Text(255)),
         Attribute::read_only("resource", Kind::Text(255)),
         Attribute::read_only("state", Kind::Text(16)),
-        Attribute::read_only("tenant_id", Kind::Text(255)),
     ],
 };
 

@@ -33,7 +33,7 @@ const TABLE: Table = Table {
     lenient: false,
     attributes: &[
         Attribute { put: true, ..Attribute::required("host", Kind::Text(255)) },
-        Attribute::create_only("project_id", Kind::Text(255), Default::Open),
+        Attribute { shown: false, ..Attribute::create_only("project_id", Kind::Text(255), Default::Open) },
         Attribute::writable("vnic_type", Kind::OneOf(VNIC_TYPES), Default::Text("normal")),
         Attribute::writable("profile", Kind::Object, Default::EmptyObject),
         Attribute::read_only("vif_type", Kind::Text(64)),
@@ -57,7 +57,7 @@ pub(crate) fn routes() -> Routes {
     let update_one = Operation::put(one, "update_binding", "Change a binding");
     let delete_one = Operation::delete(one, "delete_binding", "Forget a binding, or unbind the port from its host");
     let activate_one = Operation::put(activated, "activate_binding", "Put a prepared binding in force");
-    resource::schemas(Routes::default(), &TABLE)
+    resource::schema_to_create(resource::schemas(Routes::default(), &TABLE), &TABLE)
         .add(list_all.gives(listed).refused(&[400, 404, 503]), list)
         .add(show_one.gives(wrapped.clone()).refused(&[400, 404, 503]), show)
         .add(create_one.takes(new).gives(wrapped.clone()).refused(&[404, 409, 500]), create)

@@ -24,7 +24,7 @@ use super::table::Object;
 use super::{if_match, list, policy};
 
 pub(crate) fn routes<R: Resource>() -> Routes {
-    routes_without_create::<R>().add(operation::create::<R>(), create::<R>)
+    operation::schema_to_create(routes_without_create::<R>(), &R::TABLE).add(operation::create::<R>(), create::<R>)
 }
 
 /// Of a resource that only the server makes.

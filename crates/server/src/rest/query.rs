@@ -248,7 +248,7 @@ impl Condition {
     }
 
     fn holds(&self, object: &Object) -> bool {
-        if !self.attribute.shown {
+        if !self.attribute.shown && self.attribute.index.is_some() {
             // what the store has found is so
             return true;
         }

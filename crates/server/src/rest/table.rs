@@ -41,7 +41,7 @@ pub(crate) struct Attribute {
     /// The store can order objects by it, and no more.
     pub(crate) order: Option<Column>,
     pub(crate) reserved: Reserved,
-    /// Not so: the store finds objects by it, and that is all.
+    /// Not so: the store finds objects by it, or a creation may say it, and that is all.
     pub(crate) shown: bool,
 }
 

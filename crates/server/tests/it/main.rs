@@ -6,6 +6,7 @@
 mod agents;
 mod bindings;
 mod concurrency;
+mod described;
 mod errors;
 mod hub;
 mod if_match;

@@ -8,13 +8,15 @@ use super::super::table::Table;
 use super::super::tags::TagFilter;
 use super::schema;
 
-/// The schemas of a table's objects: shown, to be made, to be changed.
+/// The schemas of a table's objects: shown, and to be changed.
 pub(crate) fn schemas(routes: Routes, table: &Table) -> Routes {
     let name = schema::name(table);
-    routes
-        .schema(name.clone(), schema::shown(table))
-        .schema(format!("{name}Create"), schema::created(table))
-        .schema(format!("{name}Update"), schema::updated(table))
+    routes.schema(name.clone(), schema::shown(table)).schema(format!("{name}Update"), schema::updated(table))
+}
+
+/// The schema of what makes one of a table's objects.
+pub(crate) fn schema_to_create(routes: Routes, table: &Table) -> Routes {
+    routes.schema(format!("{}Create", schema::name(table)), schema::created(table))
 }
 
 /// The path of a resource's objects, and of one of them.
