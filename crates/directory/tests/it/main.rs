@@ -5,6 +5,7 @@ mod client;
 mod history;
 mod naive;
 mod propagation;
+mod told;
 
 use std::collections::BTreeMap;
 
