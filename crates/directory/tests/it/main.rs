@@ -268,6 +268,8 @@ fn what_is_held_of_a_history_that_was_taken_back_is_not_built_upon() {
     directory.load(&Committed { revision: Revision(50), changes });
     directory.inventory(&host(1), [port(3).to_string().as_str()]);
     let here = host(1);
+    let view = directory.view(network(0), &here).unwrap();
+    assert_eq!(view.resume(Revision(49), None), None, "what was before the load is not known");
     // What the host was told up to revision 100, before an older copy of the database was put in its place.
     let other = Some(Sum::default());
     assert_eq!(
