@@ -29,7 +29,8 @@ pub struct Settings {
     pub arp_responder: bool,
     pub integration_bridge: String,
     pub tunnel_bridge: String,
-    pub datapath_type: DatapathType,
+    /// Of both bridges; default: what a bridge that is there has, and `system` where there is none.
+    pub datapath_type: Option<DatapathType>,
     /// The socket of `ovsdb-server`.
     pub ovsdb: PathBuf,
     /// Where Open vSwitch keeps the sockets of its bridges (`<bridge>.mgmt`).
@@ -59,7 +60,7 @@ impl Default for Settings {
             arp_responder: true,
             integration_bridge: "br-int".to_owned(),
             tunnel_bridge: "br-tun".to_owned(),
-            datapath_type: DatapathType::System,
+            datapath_type: None,
             ovsdb: "/var/run/openvswitch/db.sock".into(),
             ovs_rundir: "/var/run/openvswitch".into(),
             local_vlans: "1-4094".to_owned(),
@@ -81,11 +82,16 @@ pub enum DatapathType {
 }
 
 impl DatapathType {
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             DatapathType::System => "system",
             DatapathType::Netdev => "netdev",
         }
+    }
+
+    /// Whether this is what a bridge's column says, in which `system` may be written as nothing at all.
+    pub(crate) fn is(self, column: &str) -> bool {
+        column == self.as_str() || self == DatapathType::System && column.is_empty()
     }
 }
 
@@ -106,7 +112,8 @@ pub struct Config {
     pub arp_responder: bool,
     pub integration_bridge: String,
     pub tunnel_bridge: String,
-    pub datapath_type: DatapathType,
+    /// `None`: as the bridges have it.
+    pub datapath_type: Option<DatapathType>,
     pub ovsdb: PathBuf,
     pub ovs_rundir: PathBuf,
     pub local_vlans: (LocalVlan, LocalVlan),

@@ -8,6 +8,7 @@ mod checkpoint;
 mod database;
 pub(crate) mod facts;
 mod flows;
+mod flush;
 mod missing;
 mod repair;
 mod reports;
@@ -31,6 +32,7 @@ use checkpoint::Parked;
 pub use checkpoint::Restored;
 use database::Database;
 use facts::Facts;
+use flush::Flush;
 use repair::Repair;
 use reports::Reports;
 use server::Link;
@@ -55,6 +57,8 @@ pub struct HostState {
     tunnel: Switch,
     /// Others' ports, as the pipeline has been told.
     foreign: BTreeSet<PortNo>,
+    /// Others' ports of which nothing is let in, as the log was told.
+    trunks: BTreeSet<String>,
     vlans: Vlans,
     tunnels: Tunnels,
     wiring: Wiring,
@@ -65,6 +69,7 @@ pub struct HostState {
     reports: Reports,
     parked: Parked,
     repair: Repair,
+    flush: Flush,
     /// Interface ids that were here when the database was lost, and are not since.
     missing: BTreeSet<String>,
     /// What is known has changed since it was last given to the disk.
@@ -84,6 +89,7 @@ impl HostState {
             database: Database::default(),
             facts: Facts::default(),
             foreign: BTreeSet::new(),
+            trunks: BTreeSet::new(),
             integration: Switch::new(),
             tunnel: Switch::new(),
             vlans: Vlans::new(config.local_vlans)?,
@@ -95,6 +101,7 @@ impl HostState {
             reports: Reports::default(),
             parked: Parked::default(),
             repair: Repair::default(),
+            flush: Flush::default(),
             missing: BTreeSet::new(),
             unsaved: false,
             commands: Vec::new(),
@@ -120,6 +127,7 @@ impl HostState {
     pub fn settle(&mut self) -> Vec<Command> {
         loop {
             if self.database.is_current() {
+                self.settle_flush();
                 self.settle_base();
                 self.settle_wiring();
                 self.settle_tunnels();

@@ -113,7 +113,8 @@ pub struct FoundFlows {
 pub struct Intent {
     pub integration_bridge: String,
     pub tunnel_bridge: String,
-    pub datapath_type: DatapathType,
+    /// `None`: each bridge keeps its own.
+    pub datapath_type: Option<DatapathType>,
 }
 
 impl Survey {

@@ -119,7 +119,9 @@ impl State {
             Some(Claim::Patch) => format!("frames from the tunnel bridge (port {port}) are admitted"),
             Some(Claim::Port(id)) => format!("frames from port {id} (port {port}) are admitted: it is wired"),
             Some(Claim::Foreign) => {
-                format!("frames from interface {port} are admitted: it has no interface id, so it is not ours")
+                format!(
+                    "frames from interface {port} are admitted: it has no interface id and a VLAN of its own, so it is not ours"
+                )
             }
             None => format!("frames from interface {port} are admitted"),
         }

@@ -94,7 +94,8 @@ impl State {
         self.tidy(port.network);
     }
 
-    /// An interface of `br-int` without an interface id: not ours to judge, so it is admitted.
+    /// An interface of `br-int` without an interface id, in a VLAN of its own that no network has here: not ours to judge, so it
+    /// is admitted.
     pub fn set_foreign_port(&mut self, ofport: PortNo) {
         self.admit(ofport, Claim::Foreign);
     }

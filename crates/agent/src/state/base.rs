@@ -13,12 +13,15 @@ use super::facts::{PATCH_INT, PATCH_TUN};
 use crate::DatapathType;
 use crate::events::Level;
 
+const SYSTEM: &str = DatapathType::System.as_str();
+
 impl HostState {
     /// Makes what is missing and adjusts what differs; what is there already is left alone.
     pub(super) fn settle_base(&mut self) {
         if !self.wiring.stale || !self.database.is_free(&Purpose::Base) {
             return;
         }
+        self.say_datapath_types();
         match self.base() {
             Ok(transaction) => {
                 let operations = transaction.into_operations();
@@ -33,6 +36,7 @@ impl HostState {
                 } else if operations.is_empty() {
                     self.database.base_wrong = Some(wrong);
                 }
+                let operations = self.expect_flush(operations);
                 self.transact(Purpose::Base, operations);
             }
             Err(error) => {
@@ -48,7 +52,7 @@ impl HostState {
     fn base(&self) -> Result<Transaction, ovsdb::Error> {
         let replica = &self.database.replica;
         let mut transaction = Transaction::new();
-        let (integration, tunnel) = (&self.config.integration_bridge, &self.config.tunnel_bridge);
+        let [integration, tunnel] = self.bridge_names();
         for (name, patch, peer) in [(integration, PATCH_TUN, PATCH_INT), (tunnel, PATCH_INT, PATCH_TUN)] {
             let bridge = transaction.ensure_bridge(replica, &self.bridge_spec(name))?;
             if let Target::Row(uuid) = bridge {
@@ -95,21 +99,75 @@ impl HostState {
         if name == self.config.integration_bridge {
             other_config.insert("mac-table-size".to_owned(), "50000".to_owned());
         }
-        let datapath_type = match self.config.datapath_type {
-            // `system` may be written as nothing at all; an existing bridge keeps the way it is written.
-            DatapathType::System => {
-                let there = self.database.replica.bridge_by_name(name);
-                let same = there.map(|(_, bridge)| bridge.datapath_type.clone()).filter(|there| there == "system");
-                same.unwrap_or_default()
-            }
-            DatapathType::Netdev => "netdev".to_owned(),
-        };
         BridgeSpec {
             name: name.to_owned(),
-            datapath_type,
+            datapath_type: self.datapath_type(name),
             fail_mode: Some("secure".to_owned()),
             other_config,
             protocols: ["OpenFlow13", "OpenFlow14"].map(str::to_owned).into_iter().collect::<BTreeSet<_>>(),
+        }
+    }
+
+    /// Open vSwitch makes a bridge anew whose type changes, so one that is there keeps its own unless the setting says another;
+    /// and a patch joins two bridges of one type only, so a new one is as the other is.
+    fn datapath_type(&self, name: &str) -> String {
+        let there = self.datapath_type_of(name);
+        let wanted = self.config.datapath_type;
+        match (there, wanted) {
+            (Some(there), Some(wanted)) if wanted.is(there) => there.to_owned(),
+            (_, Some(wanted)) => wanted.as_str().to_owned(),
+            (Some(there), None) => there.to_owned(),
+            (None, None) => self
+                .bridge_names()
+                .into_iter()
+                .find_map(|other| self.datapath_type_of(other))
+                .unwrap_or_default()
+                .to_owned(),
+        }
+    }
+
+    fn datapath_type_of(&self, bridge: &str) -> Option<&str> {
+        self.database.replica.bridge_by_name(bridge).map(|(_, bridge)| bridge.datapath_type.as_str())
+    }
+
+    fn bridge_names(&self) -> [&str; 2] {
+        [&self.config.integration_bridge, &self.config.tunnel_bridge]
+    }
+
+    /// What an operator may not expect of the bridges' datapath types; once, as long as it stays so.
+    fn say_datapath_types(&mut self) {
+        let written = |bridge| self.datapath_type_of(bridge).map(|there| if there.is_empty() { SYSTEM } else { there });
+        let of_one = |bridge| match (written(bridge)?, self.config.datapath_type) {
+            (there, Some(wanted)) if !wanted.is(there) => Some((
+                Level::Warn,
+                format!(
+                    "datapath type of {bridge} was {there} and becomes {wanted}, as datapath_type says: it is made anew"
+                ),
+            )),
+            (there, None) if there != SYSTEM => {
+                Some((Level::Info, format!("datapath type of {bridge} stays {there}, as datapath_type is not set")))
+            }
+            _ => None,
+        };
+        let names = self.bridge_names();
+        let mut said: Vec<_> = names.into_iter().filter_map(of_one).collect();
+        if let ([Some(one), Some(other)], None) = (names.map(written), self.config.datapath_type)
+            && one != other
+        {
+            let [integration, tunnel] = names;
+            said.push((
+                Level::Error,
+                format!(
+                    "datapath type of {integration} is {one}, and that of {tunnel} is {other}: no frame passes between them; \
+                     set datapath_type to what both are to be"
+                ),
+            ));
+        }
+        if said != self.database.datapath_types_said {
+            self.database.datapath_types_said.clone_from(&said);
+            for (level, text) in said {
+                self.say(level, text);
+            }
         }
     }
 }

@@ -22,6 +22,8 @@ pub(super) struct Database {
     failed: Vec<Purpose>,
     /// Why the bridges cannot be made, as the log was told.
     pub(super) base_error: Option<String>,
+    /// What is to be known of the bridges' datapath types, as the log was told.
+    pub(super) datapath_types_said: Vec<(Level, String)>,
     /// What was wrong with bridges and patch ports the last time; none until they have been as they should be once: what is not
     /// since, somebody has changed.
     pub(super) base_wrong: Option<BTreeSet<String>>,
@@ -101,6 +103,7 @@ impl HostState {
                 self.database.under_way.clear();
                 self.database.failed.clear();
                 self.wiring.forget_writes();
+                self.end_flush();
                 self.forget_deletions();
             }
             events::Database::Update(update) => match self.database.replica.apply(&update) {
@@ -129,8 +132,12 @@ impl HostState {
     fn on_transacted(&mut self, id: u64, result: Result<Option<i64>, String>) {
         let Some(purpose) = self.database.under_way.remove(&id) else { return };
         self.tunnels.stale = true;
-        if let Purpose::Tags(ports) = &purpose {
-            self.wiring.written(ports, result.as_ref().ok().copied().flatten());
+        let next_cfg = result.as_ref().ok().copied().flatten();
+        match &purpose {
+            Purpose::Tags(ports) => self.wiring.written(ports, next_cfg),
+            Purpose::Base if result.is_err() => self.end_flush(),
+            Purpose::Base => self.flush.written(next_cfg),
+            Purpose::AddTunnels | Purpose::RemoveTunnels => {}
         }
         if let Err(reason) = result {
             let what = match &purpose {

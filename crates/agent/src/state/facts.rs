@@ -33,8 +33,10 @@ pub(crate) struct Facts {
     /// Ports that carry an interface id and have no device (any more): isolated, for a device may come that is plugged
     /// there when the tag is another network's.
     pub(crate) without_device: Vec<Plugged>,
-    /// Ports of others on the integration bridge.
+    /// Ports of others on the integration bridge that have a VLAN of their own.
     pub(crate) foreign: BTreeSet<PortNo>,
+    /// Names of others' ports there that have none: what such a port sends with the tag of a local VLAN would be in that network.
+    pub(crate) trunks: BTreeSet<String>,
     /// Tags that ports of others use.
     pub(crate) foreign_tags: BTreeSet<u16>,
     pub(crate) patch_tun: Option<PortNo>,
@@ -123,8 +125,10 @@ impl Facts {
             let Some(number) = port_number(interface) else { continue };
             if interface.name == PATCH_TUN && interface.interface_type == "patch" {
                 self.patch_tun = Some(number);
-            } else {
+            } else if row.tag.is_some() && is_access(row) {
                 self.foreign.insert(number);
+            } else {
+                self.trunks.insert(row.name.clone());
             }
         }
     }
@@ -188,10 +192,14 @@ impl Plugged {
         (self.tag() == Some(vlan.get()) && self.is_access()).then_some((network, segment, vlan))
     }
 
-    /// Neutron parks a dead port as a trunk of VLAN 4095; such a port's tag is not what it hears.
     pub(crate) fn is_access(&self) -> bool {
-        self.row.trunks.is_empty() && self.row.vlan_mode.as_deref().is_none_or(|mode| mode == "access")
+        is_access(&self.row)
     }
+}
+
+/// Neutron parks a dead port as a trunk of VLAN 4095; such a port's tag is not what it hears.
+pub(crate) fn is_access(row: &Port) -> bool {
+    row.trunks.is_empty() && row.vlan_mode.as_deref().is_none_or(|mode| mode == "access")
 }
 
 /// The keys that say to whom a port's tag belongs, as Neutron writes them into `Port.other_config`.

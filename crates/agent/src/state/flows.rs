@@ -6,7 +6,7 @@ use openflow::{FlowFilter, FlowMod, PortNo};
 use pipeline::{Bridge, Change, Cookie, Kind, Op, PatchPorts, Row, Scope, State, plan};
 
 use super::HostState;
-use super::switch::Batch;
+use super::switch::{Batch, Switch};
 use crate::events::{Command, Level};
 
 /// Flow-mods of one batch, and batches that the switch has not confirmed. Bounds what is held in memory, and keeps the
@@ -25,7 +25,11 @@ impl HostState {
 
     /// Both switches have confirmed all that was wanted as of this change.
     pub(super) fn is_confirmed(&self, change: u64) -> bool {
-        [&self.integration, &self.tunnel].iter().all(|switch| switch.is_ready() && switch.confirmed >= change)
+        let switches = [(Bridge::Integration, &self.integration), (Bridge::Tunnel, &self.tunnel)];
+        let confirmed = |(bridge, switch): &(Bridge, &Switch)| {
+            switch.is_ready() && switch.confirmed >= change && !self.flush.is_due(*bridge)
+        };
+        switches.iter().all(confirmed)
     }
 
     /// What both switches hold has been read and compared.
@@ -81,6 +85,9 @@ impl HostState {
     }
 
     fn apply(&mut self, bridge: Bridge) {
+        if self.flush.is_due(bridge) {
+            return;
+        }
         let switch = self.switch(bridge);
         if !switch.is_ready() || switch.under_way.len() == MOST_UNDER_WAY {
             return;
@@ -221,6 +228,18 @@ impl HostState {
             self.pipeline.set_foreign_port(*port);
         }
         self.foreign.clone_from(&self.facts.foreign);
+        let shut_out: Vec<_> = self.facts.trunks.difference(&self.trunks).cloned().collect();
+        for name in shut_out {
+            self.say(
+                Level::Warn,
+                format!(
+                    "nothing is let in from port {name} of {}: it is somebody else's and has no VLAN of its own, so what it sends \
+                     could be in any network; give it a tag, or take it away",
+                    self.config.integration_bridge
+                ),
+            );
+        }
+        self.trunks.clone_from(&self.facts.trunks);
     }
 }
 

@@ -90,6 +90,9 @@ impl HostState {
     }
 
     pub(super) fn on_changed(&mut self, bridge: Bridge, changes: Vec<FlowChange>) {
+        if self.flush.is_due(bridge) {
+            return;
+        }
         if self.switch(bridge).phase == Phase::Dumping {
             // What was read may be from before or after.
             let ours = |change: &FlowChange| match change {

@@ -1,4 +1,5 @@
 mod adoption;
+mod bridges;
 mod checkpoint;
 mod facts;
 mod failures;

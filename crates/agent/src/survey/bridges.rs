@@ -16,12 +16,8 @@ fn found_bridge(replica: &Replica, bridge: &Bridge, intent: &Intent) -> FoundBri
     let datapath_type = if bridge.datapath_type.is_empty() { "system" } else { bridge.datapath_type.as_str() };
     let ours = [&intent.integration_bridge, &intent.tunnel_bridge].contains(&&bridge.name);
     let mut changes = Vec::new();
-    let wanted = intent.datapath_type.as_str();
-    if datapath_type != wanted {
-        changes.push(format!(
-            "datapath becomes {wanted}, and Open vSwitch makes the bridge anew: give the agent datapath_type = \
-             \"{datapath_type}\" if that is not meant"
-        ));
+    if let Some(wanted) = intent.datapath_type.filter(|wanted| !wanted.is(datapath_type)) {
+        changes.push(format!("datapath becomes {wanted}, and Open vSwitch makes the bridge anew"));
     }
     if bridge.fail_mode.as_deref() != Some("secure") {
         changes.push("fail mode becomes secure".to_owned());

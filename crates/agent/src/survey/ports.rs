@@ -5,7 +5,7 @@ use ovsdb::{Interface, Port, Replica};
 use uuid::Uuid;
 
 use super::{FoundNetwork, FoundPort, Intent, Verdict};
-use crate::state::facts::{Facts, PATCH_INT, PATCH_TUN, Plugged};
+use crate::state::facts::{Facts, PATCH_INT, PATCH_TUN, Plugged, is_access};
 
 /// Ports of both bridges, tunnels apart.
 pub(super) fn found(replica: &Replica, intent: &Intent, facts: &Facts) -> Vec<FoundPort> {
@@ -169,9 +169,9 @@ fn somebody_elses(replica: &Replica, port: Uuid, row: &Port) -> String {
     let beyond = replica.interfaces().iter().find(|(_, interface)| named(interface));
     let bridge = beyond.and_then(|(uuid, _)| replica.bridge_of_interface(*uuid)).map(|(_, bridge)| &bridge.name);
     let what = bridge.map_or_else(|| "carries no interface id".to_owned(), |bridge| format!("patched to {bridge}"));
-    let reach = match row.tag {
+    let reach = match row.tag.filter(|_| is_access(row)) {
         Some(tag) => format!("let through in VLAN {tag}"),
-        None => "let through, with the VLAN tags that its frames carry".to_owned(),
+        None => "without a VLAN of its own: nothing from it is let in".to_owned(),
     };
     format!("{what}: somebody else's, and {reach}")
 }

@@ -80,7 +80,7 @@ impl Agent {
         let tunnel = via("br-tun.mgmt", proxy::openflow);
         let mut settings = Settings {
             local_ip: Some([10, 0, 1, 31].into()),
-            datapath_type: DatapathType::Netdev,
+            datapath_type: Some(DatapathType::Netdev),
             ovsdb: dir.path().join("db.sock"),
             ovs_rundir: dir.path().into(),
             run_dir: dir.path().into(),
@@ -259,11 +259,13 @@ async fn what_a_hand_takes_away_after_a_large_change_comes_back_at_once() {
 
 /// Waits until the agent has been told everything, has compared it with what is there, and has nothing under way.
 fn settled(agent: &Agent) {
-    wait("the agent settled", || {
-        let status = std::os::unix::net::UnixStream::connect(&agent.status).ok();
-        let status: Option<serde_json::Value> = status.and_then(|status| serde_json::from_reader(status).ok());
-        status.is_some_and(|status| status["settled"] == true)
-    });
+    wait("the agent settled", || status(agent)["settled"] == true);
+}
+
+/// What the agent says of itself; nothing while it does not answer.
+fn status(agent: &Agent) -> serde_json::Value {
+    let stream = std::os::unix::net::UnixStream::connect(&agent.status).ok();
+    stream.and_then(|stream| serde_json::from_reader(stream).ok()).unwrap_or_default()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -290,6 +292,35 @@ async fn bridges_and_ports_of_others_are_left_alone() {
         "the stock agent's controller is cleared at the hand-over"
     );
     assert_eq!(ovs.vsctl("get-controller br-ex").trim(), "tcp:127.0.0.1:1");
+    // What went with the controller was nobody else's doing; what is taken away now is.
+    let repaired = || status(&agent)["repaired"]["flows"].clone();
+    assert_eq!(repaired(), 0);
+    ovs.ofctl(&["--names", "del-flows"], "br-int", &["in_port=patch-tun"]);
+    wait("it is put right", || admitted(&ovs) == 4 && repaired() == 1);
+    agent.stop().await;
+}
+
+/// Nothing says what the datapath type is to be: a bridge keeps its own, and the one that is made is as that is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bridge_keeps_its_datapath_type() {
+    let ovs = Ovs::start();
+    ovs.vsctl("add-br br-int -- set Bridge br-int datapath_type=netdev -- set-fail-mode br-int secure");
+    let uuid = ovs.vsctl("get Bridge br-int datapath_id");
+    let agent = Agent::start(&ovs, |settings| settings.datapath_type = None);
+    wait("the bridges", || ovs.has_port("br-int", "patch-tun") && ovs.is_up("br-int") && ovs.is_up("br-tun"));
+    plug_both(&ovs);
+    wait("both ports wired", || is_wired(&ovs));
+    for bridge in ["br-int", "br-tun"] {
+        assert_eq!(ovs.vsctl(&format!("get Bridge {bridge} datapath_type")).trim(), "netdev", "{bridge}");
+    }
+    assert_eq!(ovs.vsctl("get Bridge br-int datapath_id"), uuid, "it was not made anew");
+    agent.stop().await;
+    // The control: a setting that says so changes them.
+    let agent = Agent::start(&ovs, |settings| settings.datapath_type = Some(DatapathType::System));
+    for bridge in ["br-int", "br-tun"] {
+        let what = format!("get Bridge {bridge} datapath_type");
+        wait("the other datapath type", || ovs.vsctl(&what).trim() == "system");
+    }
     agent.stop().await;
 }
 

@@ -1,6 +1,5 @@
 //! What the agent would adopt of hosts of a stock Neutron: see `tests/data/neutron-21`.
 
-use agent::DatapathType;
 use agent::survey::{Flows, Intent, Survey};
 use ovsdb::codec::TableUpdates;
 use ovsdb::{Replica, Update};
@@ -36,11 +35,8 @@ impl Recorded {
                 flows.add(bridge, &line.parse().unwrap());
             }
         }
-        let intent = Intent {
-            integration_bridge: "br-int".to_owned(),
-            tunnel_bridge: "br-tun".to_owned(),
-            datapath_type: DatapathType::Netdev,
-        };
+        let intent =
+            Intent { integration_bridge: "br-int".to_owned(), tunnel_bridge: "br-tun".to_owned(), datapath_type: None };
         Survey::of(&replica, &intent, &flows)
     }
 }

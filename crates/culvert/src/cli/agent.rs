@@ -56,7 +56,7 @@ impl Component for Agent {
         Opt { name: "integration-bridge", kind: Kind::Text, value: "NAME", help: "The bridge that VMs are plugged into" },
         Opt { name: "tunnel-bridge", kind: Kind::Text, value: "NAME", help: "The bridge that tunnels end on" },
         Opt { name: "datapath-type", kind: Kind::Text, value: "system|netdev", help:
-            "Who forwards: the kernel (system) or Open vSwitch itself (netdev)" },
+            "Who forwards: the kernel (system) or Open vSwitch itself (netdev) [default: as the bridges have it, system if there are none]" },
         Opt { name: "ovsdb", kind: Kind::Text, value: "PATH", help: "The socket of ovsdb-server" },
         Opt { name: "ovs-rundir", kind: Kind::Text, value: "DIRECTORY", help:
             "Where Open vSwitch keeps the sockets of its bridges" },
@@ -84,6 +84,7 @@ mod tests {
             local_ip: Some([10, 0, 1, 31].into()),
             host: "compute1".parse().ok(),
             static_file: Some("static.toml".into()),
+            datapath_type: Some(agent::DatapathType::System),
             ..agent::Settings::default()
         };
         crate::settings::options_match_fields::<Agent>(&settings);

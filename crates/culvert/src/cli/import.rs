@@ -48,9 +48,9 @@ pub(crate) struct Ovs {
     /// The bridge that tunnels end on
     #[arg(long, value_name = "NAME", default_value = "br-tun")]
     tunnel_bridge: String,
-    /// What the agent will be told of who forwards: the kernel (system) or Open vSwitch itself (netdev)
-    #[arg(long, value_name = "system|netdev", default_value = "system", value_parser = datapath_type)]
-    datapath_type: DatapathType,
+    /// What the agent will be told of who forwards: the kernel (system) or Open vSwitch itself (netdev) [default: nothing]
+    #[arg(long, value_name = "system|netdev", value_parser = datapath_type)]
+    datapath_type: Option<DatapathType>,
     #[command(flatten)]
     output: Output,
 }

@@ -10,6 +10,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::overlay::{Overlay, Port, until};
+use crate::support::TestLab;
 
 /// Three networks with the same addresses and the same MACs on the same two hosts; two of them have the same tunnel key,
 /// one over GRE, one over VXLAN. What is said in one, to one or to all, is heard in it and not in the others.
@@ -107,6 +108,41 @@ async fn an_interface_that_is_not_wired_sees_no_frame() {
     let mut expected = [in_gre, in_vxlan].concat();
     expected.sort_unstable();
     assert_eq!(who_hears_whom(&overlay).await, expected);
+}
+
+/// A host that is also on a physical network, as a stock agent with `bridge_mappings` leaves it: what comes over the patch from
+/// there with the tag of a local VLAN is in no network here.
+#[tokio::test]
+async fn what_comes_from_a_physical_bridge_reaches_no_network() {
+    let lab = TestLab::of_two("physical").await;
+    let host = lab.host("compute1").unwrap();
+    let bridges = "add-br br-int -- set Bridge br-int datapath_type=netdev fail_mode=secure \
+        -- add-br br-phy -- set Bridge br-phy datapath_type=netdev \
+        -- add-port br-int int-br-phy -- set Interface int-br-phy type=patch options:peer=phy-br-phy \
+        -- add-port br-phy phy-br-phy -- set Interface phy-br-phy type=patch options:peer=int-br-phy";
+    host.vsctl(bridges.split_whitespace()).await.unwrap();
+    let overlay = Overlay::start(lab, ControlSpec::default()).await;
+    let network = overlay.network(TunnelType::Gre, 6, "81.1.180.0/24").await;
+    let port = overlay.add_vm(&network, "vm", "compute1", "81.1.180.8").await;
+    overlay.until_status(&port, "ACTIVE").await;
+    let vlan = overlay.switch("compute1").await.vlan(&network.id).unwrap();
+
+    let capture = overlay.vm("vm").unwrap().capture("eth0", "").await.unwrap();
+    let send = async |mark: &str| {
+        // A frame of an experimental EtherType (IEEE Std 802, 0x88b5), so that it is nobody else's.
+        let frame = format!("fffffffffffffa163e0077778100{vlan:04x}88b5{mark}{}", "00".repeat(44));
+        let packet = format!("in_port=LOCAL,packet={frame},actions=output:phy-br-phy");
+        host.ofctl(["packet-out", "br-phy", &packet]).await.unwrap();
+    };
+    send("0001").await;
+    // The control: with a rule of somebody else's that lets it in, it is heard.
+    host.ofctl(["add-flow", "br-int", "cookie=0x77,priority=100,in_port=int-br-phy,actions=NORMAL"]).await.unwrap();
+    send("0002").await;
+    let seen = capture.stop().await.unwrap();
+    let marks = seen.iter().filter(|frame| frame.bytes[12..14] == [0x88, 0xb5]).map(|frame| &frame.bytes[14..16]);
+    assert_eq!(marks.collect::<Vec<_>>(), [[0, 2]]);
+    let log = host.process("agent").unwrap().unwrap().log();
+    assert!(log.contains("nothing is let in from port int-br-phy of br-int"), "{log}");
 }
 
 /// All VMs but two broadcast, and all listen: `v2 hears v1`, in order. A sender that is no VM is shown as its MAC.

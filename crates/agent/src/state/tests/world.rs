@@ -324,7 +324,7 @@ impl World {
         *self.tables[table].iter().find(named).unwrap_or_else(|| panic!("no {table} {name}")).0
     }
 
-    fn insert(&mut self, table: &str, row: Row) -> Uuid {
+    pub(super) fn insert(&mut self, table: &str, row: Row) -> Uuid {
         let uuid = Uuid::from_u128(self.next);
         self.next += 1;
         self.tables.entry(table.to_owned()).or_default().insert(uuid, row);

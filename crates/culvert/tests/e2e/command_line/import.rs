@@ -88,6 +88,13 @@ async fn import_says_what_the_agent_then_does() {
     assert_eq!(before["bridges"][0]["verdict"], "adopt");
     assert_eq!(flow(&before, "br-int", "0x1234", "leave"), 1);
 
+    let system = printed(&host, "json", &["--datapath-type", "system"]).await;
+    assert_eq!(
+        system.matches("datapath becomes system, and Open vSwitch makes the bridge anew").count(),
+        2,
+        "{system}"
+    );
+
     // It only looked.
     assert_eq!(import(&host).await, before);
 
@@ -115,10 +122,10 @@ async fn import_says_what_the_agent_then_does() {
     assert!(flows.iter().filter(|flows| !left(flows)).all(|flows| flows["verdict"] == "adopt"), "{flows:?}");
 
     // JSON keeps the names that it has, YAML says the same, and what people are shown is in both.
-    let table = printed(&host, "table").await;
+    let table = printed(&host, "table", &[]).await;
     let said = texts(&after, &["bridge", "name", "network", "reason", "verdict"]);
     assert!(said.len() > 30 && said.iter().all(|text| table.contains(text)), "{table}\n{said:?}");
-    assert_eq!(from_yaml(printed(&host, "yaml").await).await, json!([after]));
+    assert_eq!(from_yaml(printed(&host, "yaml", &[]).await).await, json!([after]));
     let named = "bridges bridges[].controlled bridges[].controllers bridges[].datapath_type bridges[].fail_mode \
         bridges[].flushed bridges[].name bridges[].reason bridges[].verdict flows flows[].bridge flows[].cookie flows[].count \
         flows[].reason flows[].verdict networks networks[].local_vlan networks[].network networks[].physical_network \
@@ -133,7 +140,7 @@ async fn import_says_what_the_agent_then_does() {
         .map(|list| nothing[list].as_array().unwrap().clone())
         .concat();
     assert!(all.len() > 6 && all.iter().all(|found| ["adopt", "leave"].contains(&found["verdict"].as_str().unwrap())));
-    let table = printed(&host, "table").await;
+    let table = printed(&host, "table", &[]).await;
     assert!(
         table.contains("TUNNEL        VERDICT  TYPE  FROM       TO") && table.contains("nothing was changed"),
         "{table}"
@@ -141,13 +148,13 @@ async fn import_says_what_the_agent_then_does() {
 }
 
 async fn import(host: &Host) -> Value {
-    serde_json::from_str(&printed(host, "json").await).unwrap()
+    serde_json::from_str(&printed(host, "json", &[]).await).unwrap()
 }
 
-async fn printed(host: &Host, output: &str) -> String {
+async fn printed(host: &Host, output: &str, more: &[&str]) -> String {
     let (database, rundir) = (host.ovsdb_socket(), host.rundir().display().to_string());
     let database = format!("unix:{}", database.display());
     let command = ["import", "ovs", "--ovsdb", &database, "--ovs-rundir", &rundir];
-    let command = command.into_iter().chain(["--datapath-type", "netdev", "-o", output]);
+    let command = command.into_iter().chain(["-o", output]).chain(more.iter().copied());
     host.exec(env!("CARGO_BIN_EXE_culvert"), command).await.unwrap()
 }
