@@ -1,14 +1,16 @@
 //! The HTTP/1.1 listener that strangers may reach: what one of them, or all of them together, may cost is bounded.
 //!
 //! A connection that sends no complete request head in time, or does not take its answer, is closed; beyond the bound
-//! on connections new ones wait in the listen queue, and beyond that on exchanges a request waits for its turn, and
-//! an exchange whose peer is waited for gives way to it. Requests and answers are bounded in [`crate::rest`].
+//! on connections one that sends no request gives way to a new one, and those that find no place wait in the listen queue;
+//! beyond that on exchanges a request waits for its turn, and an exchange whose peer is waited for gives way to it.
+//! Requests and answers are bounded in [`crate::rest`].
 
 mod arriving;
 mod exchange;
 mod head;
 mod patient;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +18,7 @@ use axum::Router;
 use axum::serve::Listener;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -47,62 +49,88 @@ pub(crate) struct Limits {
 struct Shared {
     router: Router,
     timeout: Duration,
+    /// Of connections.
+    places: Room,
     heads: Heads,
     exchanges: Room,
     stop: CancellationToken,
 }
 
+/// Where a client has connected to; every request has it as an extension.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ConnectedTo(pub(crate) SocketAddr);
+
+impl ConnectedTo {
+    /// An IPv4 address as one, also where the listener is of both versions.
+    fn of(stream: &TcpStream) -> Option<ConnectedTo> {
+        let address = stream.local_addr().ok()?;
+        Some(ConnectedTo(SocketAddr::new(address.ip().to_canonical(), address.port())))
+    }
+}
+
 /// Serves until `stop` is cancelled; then no new requests, and those under way are answered.
 pub(crate) async fn serve(mut listener: TcpListener, router: Router, limits: Limits, stop: CancellationToken) {
     let max = limits.connections;
-    let (heads, exchanges) = (Heads::new(HEAD), Room::new(EXCHANGES));
-    let shared = Arc::new(Shared { router, timeout: limits.timeout, heads, exchanges, stop: stop.clone() });
-    let slots = Arc::new(Semaphore::new(max));
+    let (places, heads, exchanges) = (Room::new(max), Heads::new(HEAD), Room::new(EXCHANGES));
+    let shared = Arc::new(Shared { router, timeout: limits.timeout, places, heads, exchanges, stop: stop.clone() });
     let mut connections = JoinSet::new();
+    // one that has come and has no place yet
+    let mut arrived = None;
     let mut full = false;
     loop {
-        match slots.available_permits() {
+        match shared.places.free() {
             0 if !full => {
                 full = true;
-                warn!(max, "no new connections to the API until others end: see the setting api_connections");
+                warn!(
+                    max,
+                    "new connections to the API wait, or take the places of silent ones: see the setting api_connections"
+                );
             }
             free if free > max / 8 => full = false,
             _ => {}
         }
-        let accept = async {
-            let slot = Arc::clone(&slots).acquire_owned().await;
-            // waits and tries again by itself when there is no file descriptor
-            (slot, Listener::accept(&mut listener).await.0)
+        let place = async {
+            if arrived.is_none() {
+                // waits and tries again by itself when there is no file descriptor
+                arrived = Some(Listener::accept(&mut listener).await.0);
+            }
+            shared.places.take(1).await
         };
         tokio::select! {
-            (slot, stream) = accept => {
+            place = place => if let Some(stream) = arrived.take() {
                 let shared = Arc::clone(&shared);
-                connections.spawn(async move {
-                    shared.serve(stream).await;
-                    drop(slot);
-                });
-            }
+                connections.spawn(async move { shared.serve(stream, place).await });
+            },
             Some(_) = connections.join_next() => {}
             () = stop.cancelled() => break,
         }
     }
+    drop(arrived);
     drop(listener);
     while connections.join_next().await.is_some() {}
 }
 
 impl Shared {
-    async fn serve(&self, mut stream: TcpStream) {
+    async fn serve(&self, mut stream: TcpStream, place: OwnedSemaphorePermit) {
         let mut begun = Vec::new();
         // without it small answers wait for each other; a connection that refuses it has ended
         if stream.set_nodelay(true).is_err() {
             return;
         }
         loop {
-            let next = tokio::select! {
-                next = self.next(&stream, begun) => next,
+            let head = tokio::select! {
+                head = self.head(&stream, begun) => head,
+                leaving = self.places.wanted() => {
+                    drop((stream, place));
+                    return drop(leaving);
+                }
                 () = self.stop.cancelled() => return,
             };
-            let Some((head, turn)) = next else { return };
+            let Some(head) = head else { return };
+            let turn = tokio::select! {
+                turn = self.exchanges.take(1) => turn,
+                () = self.stop.cancelled() => return,
+            };
             // boxed: a connection that waits does not have what one that speaks takes
             let exchange = exchange(stream, head.bytes, self.router.clone(), self.timeout, &self.exchanges, &self.stop);
             match Box::pin(exchange).await {
@@ -116,11 +144,9 @@ impl Shared {
         }
     }
 
-    /// The next request of this connection, once it is its turn; `None`: there is none, or not in time.
-    async fn next(&self, stream: &TcpStream, begun: Vec<u8>) -> Option<(Head, OwnedSemaphorePermit)> {
-        let head = tokio::time::timeout(self.timeout, self.heads.receive(stream, begun)).await;
-        let head = head.ok()?.ok()??;
-        Some((head, self.exchanges.take(1).await))
+    /// The next request of this connection; `None`: there is none, or not in time.
+    async fn head(&self, stream: &TcpStream, begun: Vec<u8>) -> Option<Head> {
+        tokio::time::timeout(self.timeout, self.heads.receive(stream, begun)).await.ok()?.ok()?
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod agents;
 mod availability_zones;
+mod base;
 mod bindings;
 mod bounds;
 mod context;

@@ -37,6 +37,11 @@ impl Room {
         Room { free: Arc::new(Semaphore::new(units)), slow: Mutex::default(), joined: Notify::new() }
     }
 
+    /// Units that nobody has.
+    pub(crate) fn free(&self) -> usize {
+        self.free.available_permits()
+    }
+
     /// So much of the room, in the order of asking. Until it is there, those who are slow give way, one after another.
     pub(crate) async fn take(&self, units: usize) -> OwnedSemaphorePermit {
         let units = u32::try_from(units).unwrap_or(u32::MAX);

@@ -1,5 +1,6 @@
 //! What strangers send to the REST API of a real server process: it stays small, and answers others meanwhile.
 
+mod connections;
 mod server;
 
 use std::fmt::Write as _;
@@ -436,17 +437,4 @@ async fn a_long_list_is_sent_as_it_is_read() {
         assert_eq!(found, if query.contains("limit") { 5000 } else { PORTS + 400 }, "{query}");
     }
     server.stays_small();
-}
-
-#[tokio::test]
-async fn connections_beyond_the_bound_wait() {
-    let server = Server::start(&["--api-connections", "2"]).await;
-    let (first, second) = (server.connect().await, server.connect().await);
-    let mut third = server.connect().await;
-    third.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
-    assert!(read_some(&mut third).await.is_none(), "the third is served too");
-    drop(first);
-    assert_eq!(status(&read_answer(&mut third).await), 200);
-    assert!(server.log().contains("api_connections"), "{}", server.log());
-    drop(second);
 }

@@ -23,6 +23,7 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
+use super::ConnectedTo;
 use super::arriving::Arriving;
 use super::patient::Patient;
 use crate::room::{Leaving, Room};
@@ -51,9 +52,13 @@ pub(super) async fn exchange(
 ) -> After {
     let progress = Arc::new(Progress::default());
     let (router, seen) = (TowerToHyperService::new(router), Arc::clone(&progress));
-    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+    let to = ConnectedTo::of(&stream);
+    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         let progress = Arc::clone(&seen);
         let kept = progress.begin(&request);
+        if let Some(to) = to {
+            request.extensions_mut().insert(to);
+        }
         let answer = router.call(request.map(|body| Body::new(Arriving::new(body, Arc::clone(&progress.arriving)))));
         // boxed, so that the connection can be polled by reference
         Box::pin(async move {
@@ -68,6 +73,8 @@ pub(super) async fn exchange(
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(timeout)
+        // who says no more may still listen; who is gone is known by what cannot be written to it
+        .half_close(true)
         .max_buf_size(most)
         .serve_connection(TokioIo::new(stream), service);
     let (mut ending, mut stopped, mut wanted) = (false, false, None);

@@ -11,7 +11,7 @@ use crate::room::Room;
 /// Bytes that are read at a time.
 const PIECE: usize = 1 << 10;
 /// Bytes of a head for which there is always room.
-const FREE: usize = 2 << 10;
+const FREE: usize = 1 << 10;
 /// KiB of all heads that have more; one that finds no room waits, and one that is long on its way gives way to it.
 const ROOM: usize = 4 << 10;
 

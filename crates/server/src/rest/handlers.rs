@@ -13,6 +13,7 @@ use store::{Stored as _, Write};
 use uuid::Uuid;
 
 use super::RestState;
+use super::base::Base;
 use super::context::Context;
 use super::error::{ApiError, Result};
 use super::openapi::resource as operation;
@@ -40,21 +41,15 @@ async fn list<R: Resource>(
     State(state): State<RestState>,
     context: Context,
     Pairs(pairs): Pairs,
-    headers: HeaderMap,
+    Base(base): Base,
     uri: Uri,
 ) -> Result<Response> {
     let listing = Listing::parse(&R::TABLE, pairs)?;
     // as with Neutron, the one that is asked for counts more than the caller's own
     let project = listing.project().filter(|_| context.is_admin).unwrap_or(&context.project_id);
     R::before_list(&state, project).await?;
-    let links = Links::new(&format!("{}/v2.0/{}", base(&headers), R::TABLE.path()), uri.query().unwrap_or_default());
+    let links = Links::new(&format!("{base}/v2.0/{}", R::TABLE.path()), uri.query().unwrap_or_default());
     list::answer::<R>(state, context, listing, links).await
-}
-
-/// This server's address, as the client calls it.
-pub(crate) fn base(headers: &HeaderMap) -> String {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1:9696");
-    format!("http://{host}")
 }
 
 async fn show<R: Resource>(

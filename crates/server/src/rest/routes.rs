@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::handler::Handler;
-use axum::http::{HeaderMap, Method};
+use axum::http::Method;
 use axum::middleware::from_fn;
 use axum::routing::{MethodFilter, get, on};
 use serde_json::Value;
 
 use super::RestState;
-use super::handlers::base;
+use super::base::Base;
 use super::{if_match, openapi};
 
 #[derive(Default)]
@@ -86,8 +86,8 @@ impl Routes {
         let this = Operation::get(path, "openapi", "This description").gives(serde_json::json!({"type": "object"}));
         self.operations.push(this);
         let described = Arc::new(openapi::Described { operations: self.operations, schemas: self.schemas });
-        let serve = move |headers: HeaderMap| {
-            let document = described.document(&base(&headers));
+        let serve = move |Base(base): Base| {
+            let document = described.document(&base);
             async move { axum::Json(document) }
         };
         self.router.route(path, get(serve))

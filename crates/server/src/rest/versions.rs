@@ -1,12 +1,11 @@
 //! The documents from which clients learn what there is.
 
 use axum::Json;
-use axum::http::HeaderMap;
 use serde_json::{Value, json};
 
 use super::agents::Agents;
 use super::availability_zones;
-use super::handlers::base;
+use super::base::Base;
 use super::networks::Networks;
 use super::openapi::schema;
 use super::ports::Ports;
@@ -28,12 +27,12 @@ pub(crate) fn routes() -> Routes {
         .add(Operation::get("/v2.0/", "resources_of_directory", summary).gives(resources), v2)
 }
 
-async fn root(headers: HeaderMap) -> Json<Value> {
-    let link = json!({"rel": "self", "href": format!("{}/v2.0/", base(&headers))});
+async fn root(Base(base): Base) -> Json<Value> {
+    let link = json!({"rel": "self", "href": format!("{base}/v2.0/")});
     Json(json!({"versions": [{"id": "v2.0", "status": "CURRENT", "links": [link]}]}))
 }
 
-async fn v2(headers: HeaderMap) -> Json<Value> {
+async fn v2(Base(base): Base) -> Json<Value> {
     let tables = [
         Networks::TABLE,
         Subnets::TABLE,
@@ -44,7 +43,7 @@ async fn v2(headers: HeaderMap) -> Json<Value> {
         availability_zones::TABLE,
     ];
     let resources = tables.map(|table| {
-        let link = json!({"rel": "self", "href": format!("{}/v2.0/{}", base(&headers), path(&table))});
+        let link = json!({"rel": "self", "href": format!("{base}/v2.0/{}", path(&table))});
         json!({"name": table.singular, "collection": table.plural, "links": [link]})
     });
     Json(json!({"resources": resources}))
