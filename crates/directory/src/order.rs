@@ -50,6 +50,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn why_an_interface_is_isolated_is_a_phrase() {
+        let reasons = [Isolated::Unknown, Isolated::Unbound, Isolated::AdminDown, Isolated::NoNetwork];
+        let said: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+        let phrases = [
+            "no port has this id",
+            "not bound to a host, or its binding failed",
+            "administratively down",
+            "its network is not known",
+        ];
+        assert_eq!(said, phrases);
+        assert_eq!(Isolated::BoundTo("compute2".parse().unwrap()).to_string(), "bound to compute2");
+    }
+
+    #[test]
     fn only_the_usual_spelling_of_a_uuid_names_a_port() {
         let id = "0f9e2c1a-5b1d-4c3e-9a77-0123456789ab";
         assert_eq!(port_of(id).map(|port| port.to_string()).as_deref(), Some(id));
