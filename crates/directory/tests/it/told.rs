@@ -80,3 +80,22 @@ fn a_host_hears_of_its_own_port_only_if_it_held_it() {
     assert_eq!(since(&directory, 3), [true]);
     assert_eq!(since(&directory, 4), [] as [bool; 0], "told at revision 4");
 }
+
+/// After a load, a host that had wired a port is silent until it says what is plugged.
+#[test]
+fn hosts_that_had_wired_ports_are_silent_until_they_report() {
+    let mut directory = Directory::new(Limits { tombstones: 2 });
+    let hosts = (0..3).map(|n| host_fact(n, 0));
+    let wired = [port_fact(0, 0, Some(0), true, true, 0), port_fact(1, 1, Some(1), true, true, 0)];
+    let nowhere = port_fact(2, 0, None, true, false, 0);
+    let changes = hosts.chain([network_fact(0), network_fact(1), nowhere]).chain(wired).collect();
+    directory.load(&Committed { revision: Revision(7), changes });
+    let silent_in = |directory: &Directory, of| directory.silent_in(network(of)).cloned().collect::<Vec<_>>();
+    assert_eq!((silent_in(&directory, 0), silent_in(&directory, 1)), (vec![host(0)], vec![host(1)]));
+    assert_eq!([0, 1, 2].map(|n| directory.is_silent(&host(n))), [true, true, false]);
+    assert_eq!([0, 1].map(|of| directory.has_wired(&host(0), network(of))), [true, false]);
+
+    directory.inventory(&host(0), std::iter::empty());
+    assert_eq!((silent_in(&directory, 0), silent_in(&directory, 1)), (vec![], vec![host(1)]));
+    assert!(!directory.is_silent(&host(0)) && directory.has_wired(&host(0), network(0)));
+}
