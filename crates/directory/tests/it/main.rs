@@ -7,12 +7,12 @@ mod naive;
 mod propagation;
 mod told;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use client::Client;
 use directory::{Directory, EntryChange, Limits, Order, Position, Sum};
 use history::{Event, HOSTS, NETWORKS, PORTS, host, network, port};
-use model::{Committed, Revision};
+use model::{Binding, Committed, Port, Revision};
 use naive::Naive;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -107,8 +107,29 @@ impl World {
         }
     }
 
+    /// The facts, by each way to ask for them.
+    fn check_facts(&self) {
+        let names: BTreeSet<_> = self.directory.hosts().map(|host| host.name.clone()).collect();
+        assert_eq!(names, self.naive.host_names());
+        let networks: BTreeSet<_> = self.directory.networks().map(|network| network.id).collect();
+        assert_eq!(networks, self.naive.network_ids());
+        let ids = |ports: &mut dyn Iterator<Item = &Port>| ports.map(|port| port.id).collect::<BTreeSet<_>>();
+        assert_eq!(ids(&mut self.directory.ports()), self.naive.port_ids(|_| true));
+        for n in 0..HOSTS {
+            let at = |place: &Option<Binding>| place.as_ref().is_some_and(|binding| binding.host == host(n));
+            assert_eq!(ids(&mut self.directory.bound_to(&host(n))), self.naive.port_ids(|port| at(&port.binding)));
+            assert_eq!(ids(&mut self.directory.leaving(&host(n))), self.naive.port_ids(|port| at(&port.former)));
+        }
+        for id in 0..PORTS {
+            let on: BTreeSet<_> = self.directory.plugged_on(port(id)).iter().cloned().collect();
+            let expected = (0..HOSTS).filter(|n| self.naive.plugged_on(*n).any(|other| other == id)).map(host);
+            assert_eq!(on, expected.collect(), "hosts on which port {id} is plugged");
+        }
+    }
+
     /// Everything that can be asked, against the facts.
     fn check(&self) {
+        self.check_facts();
         for n in 0..HOSTS {
             let interests: Vec<_> = self.directory.networks_of(&host(n)).collect();
             let expected: Vec<_> = (0..NETWORKS).filter(|of| self.naive.interested(n, *of)).map(network).collect();
@@ -320,6 +341,9 @@ fn of_a_host_that_has_not_reported_nothing_is_concluded() {
     world.step(&Event::Inventory(0, vec![]));
     assert_eq!(status(&world), Some(Down), "known not to be plugged");
     world.step(&Event::Seen(0, 0));
+    let model::Change::Port(active) = history::active_port_fact(0, 0, 0) else { unreachable!() };
+    world.step(&Event::Commit(vec![model::Change::Port(Port { wired: false, ..active })]));
+    assert_eq!(status(&world), Some(Build), "wired no more, whatever it was");
     world.step(&Event::Commit(vec![history::port_fact(0, 0, Some(0), true, false, 0)]));
     assert_eq!(status(&world), Some(Build));
     world.step(&Event::Commit(vec![history::port_fact(0, 0, Some(0), true, true, 0)]));

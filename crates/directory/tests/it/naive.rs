@@ -45,6 +45,18 @@ impl Naive {
         *self = Naive { plugged, ..backup.clone() };
     }
 
+    pub(crate) fn host_names(&self) -> BTreeSet<HostName> {
+        self.hosts.keys().cloned().collect()
+    }
+
+    pub(crate) fn network_ids(&self) -> BTreeSet<NetworkId> {
+        self.networks.keys().copied().collect()
+    }
+
+    pub(crate) fn port_ids(&self, mut wanted: impl FnMut(&Port) -> bool) -> BTreeSet<PortId> {
+        self.ports.values().filter(|port| wanted(port)).map(|port| port.id).collect()
+    }
+
     pub(crate) fn plug(&mut self, on: u8, id: u8) {
         self.plugged.insert((on, id));
     }

@@ -3,7 +3,7 @@
 use directory::{Directory, EntryChange, Limits, Position};
 use model::{Change, Committed, PortId, Revision};
 
-use crate::history::{host, host_fact, network, network_fact, port, port_fact};
+use crate::history::{host, host_fact, leaving, network, network_fact, port, port_fact};
 
 /// Ports that others hear of from this commit on as new, or as at another place.
 fn commit(directory: &mut Directory, revision: u64, changes: Vec<Change>) -> Vec<PortId> {
@@ -98,4 +98,13 @@ fn hosts_that_had_wired_ports_are_silent_until_they_report() {
     directory.inventory(&host(0), std::iter::empty());
     assert_eq!((silent_in(&directory, 0), silent_in(&directory, 1)), (vec![], vec![host(1)]));
     assert!(!directory.is_silent(&host(0)) && directory.has_wired(&host(0), network(0)));
+
+    // a port that is leaving a host is wired there still
+    let mut directory = Directory::new(Limits { tombstones: 2 });
+    let moving = leaving(Some(0), port_fact(0, 0, Some(1), true, false, 0));
+    let changes = vec![host_fact(0, 0), host_fact(1, 0), host_fact(2, 0), network_fact(0), moving];
+    directory.load(&Committed { revision: Revision(7), changes });
+    assert_eq!([0, 1, 2].map(|n| directory.is_silent(&host(n))), [true, true, false]);
+    assert_eq!([0, 1].map(|n| directory.has_wired(&host(n), network(0))), [true, false]);
+    assert_eq!(silent_in(&directory, 0), [host(0)]);
 }
