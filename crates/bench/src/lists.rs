@@ -15,12 +15,14 @@ use crate::site::Site;
 
 const BULK: usize = 1000;
 const PORTS: usize = 10_000;
-pub(crate) const PAGE: usize = 100;
+const PAGE: usize = 100;
 /// Times that all pages are asked for: of one time's hundred, the slowest two would be the verdict.
 const WALKS: usize = 10;
 /// Reads of one port, and writes a second meanwhile.
 const READS: usize = 2000;
 const WRITES: u64 = 200;
+/// Of these; with fewer the reads are under less than what is asked for.
+const LEAST_WRITES: f64 = 0.98 * WRITES as f64;
 
 const LEAST_BULK_RATE: f64 = 5000.0;
 const MOST_LIST: Duration = Duration::from_millis(300);
@@ -116,8 +118,9 @@ async fn reads(api: &Api) -> anyhow::Result<Figure> {
     stop.store(true, Ordering::Relaxed);
     let writes = writer.await?? as f64 / took.as_secs_f64();
     let value = format!("p50 {}, p99 {} ({writes:.0} writes/s)", ms(times.median()), ms(times.percentile(99)));
-    let met = times.percentile(99) <= MOST_READ;
-    Ok(figure(format!("one port read under {WRITES} writes/s"), value, format!("p99 ≤ {}", ms(MOST_READ)), Some(met)))
+    let target = format!("p99 ≤ {}, with ≥ {LEAST_WRITES:.0} writes/s", ms(MOST_READ));
+    let met = times.percentile(99) <= MOST_READ && writes >= LEAST_WRITES;
+    Ok(figure(format!("one port read under {WRITES} writes/s"), value, target, Some(met)))
 }
 
 /// Changes a port at an even rate; how often.

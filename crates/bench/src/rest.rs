@@ -123,7 +123,8 @@ async fn until_ready(client: &Client, url: &str) -> anyhow::Result<()> {
 }
 
 pub(crate) async fn create(client: &Client, url: &str, kind: &str, attributes: Value) -> anyhow::Result<Value> {
-    let response = client.post(format!("{url}/{kind}s")).json(&json!({ kind: attributes })).send().await?;
+    let path = kind.replace('_', "-");
+    let response = client.post(format!("{url}/{path}s")).json(&json!({ kind: attributes })).send().await?;
     let mut answer: Value = response.error_for_status()?.json().await?;
     Ok(answer[kind].take())
 }
