@@ -80,6 +80,16 @@ pub fn plan(
     plan
 }
 
+/// The plan for a bridge that holds nothing of ours. Each row is new, so what comes before what is known without looking
+/// at any: whether a row is wanted at all is seen when its turn comes ([`Op::flow_mod`]), and the first can go at once.
+#[must_use]
+pub fn plan_from_nothing(rows: impl IntoIterator<Item = Row>) -> Plan {
+    let mut ops: Vec<_> = rows.into_iter().map(|row| Op::new(row, Change::Add)).collect();
+    ops.sort_unstable();
+    ops.dedup();
+    Plan { ops, held: Vec::new() }
+}
+
 impl Op {
     fn new(row: Row, change: Change) -> Self {
         Op { stage: Stage::of(&row, change), row, change }

@@ -13,8 +13,8 @@ use crate::events::{Event, Features, FlowChange, Refused, Switch};
 
 /// Waits between tries: the socket is on this host, and appears as soon as the bridge does. A switch that has come back
 /// forwards nothing until we have found it, however long it was away, and a look costs one system call.
-const FIRST_RETRY: Duration = Duration::from_millis(20);
-const MOST_RETRY: Duration = Duration::from_millis(100);
+const FIRST_RETRY: Duration = Duration::from_millis(5);
+const MOST_RETRY: Duration = Duration::from_millis(10);
 /// Flows of a dump that go to the state at a time.
 const PART: usize = 256;
 /// Flow-mods of one order up to which the switch goes on telling what others change. It names each of ours too, which took
@@ -91,22 +91,21 @@ impl Task {
         match change {
             Change::Connected(connection) => {
                 self.session += 1;
-                let bundles = loop {
-                    match connection.supports_bundles().await {
-                        Ok(bundles) => break bundles,
-                        // A switch that is slow has not said no.
-                        Err(openflow::Error::Timeout { .. }) => {}
-                        // The connection's, which says so by itself.
-                        Err(_) => return Ok(()),
-                    }
-                };
-                // Before the dump, so that what happens after a flow was read is told.
-                self.watch(&connection).await;
+                // In one go, for a switch that has just come back is slow to answer; and before the dump, so that what
+                // happens after a flow was read is told.
+                let (bundles, watch) = tokio::join!(has_bundles(&connection), connection.monitor_flows());
+                // The connection's, which says so by itself.
+                let Some(bundles) = bundles else { return Ok(()) };
+                self.watch = if watch.unwrap_or(false) { Watch::On } else { Watch::Off };
                 self.connection = Some(connection);
                 self.under_way.clear();
                 self.say(Switch::Connected { session: self.session, features: Features { bundles } }).await
             }
-            Change::Lost(reason) => self.give_up(&reason).await,
+            Change::Lost(reason) => match self.connection {
+                Some(_) => self.give_up(&reason).await,
+                // It was tried again, and is not there yet.
+                None => Ok(()),
+            },
             Change::Event(connection::Event::FlowUpdates(updates)) => {
                 let changes = updates.into_iter().map(translate).collect();
                 self.say(Switch::Changed { session: self.session, changes }).await
@@ -213,6 +212,18 @@ impl Task {
 
     async fn say(&mut self, event: Switch) -> Result<(), Over> {
         self.events.send(Event::Switch(self.bridge, event)).await.map_err(|_| Over)
+    }
+}
+
+/// `None`: the connection is gone.
+async fn has_bundles(connection: &Connection) -> Option<bool> {
+    loop {
+        match connection.supports_bundles().await {
+            Ok(bundles) => return Some(bundles),
+            // A switch that is slow has not said no.
+            Err(Error::Timeout { .. }) => {}
+            Err(_) => return None,
+        }
     }
 }
 

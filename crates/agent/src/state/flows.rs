@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use openflow::{FlowFilter, FlowMod, PortNo};
-use pipeline::{Bridge, Change, Cookie, Kind, Op, PatchPorts, Row, Scope, State, plan};
+use pipeline::{Bridge, Change, Cookie, Kind, Op, PatchPorts, Row, Scope, State, plan, plan_from_nothing};
 
 use super::HostState;
 use super::switch::{Batch, Switch};
@@ -154,7 +154,11 @@ impl HostState {
         let candidates = rows.iter().filter(|row| !refused.contains(row)).copied();
         // At first every row that nobody wants is an orphan; later only what was one then.
         let may_remove = |row: &Row| (known && !orphans.contains(row)) || self.is_settled(row.scope());
-        let plan = plan(&self.pipeline, &self.installed, candidates, may_remove);
+        let plan = if known || self.repair.is_reviewing(bridge) || self.installed.holds_any_of(bridge) {
+            plan(&self.pipeline, &self.installed, candidates, may_remove)
+        } else {
+            plan_from_nothing(candidates)
+        };
         self.note_repairs(bridge, &plan.ops);
         let untouched = orphans.into_iter().filter(|row| !rows.contains(row));
         let orphans = untouched.chain(plan.held).collect::<BTreeSet<_>>();

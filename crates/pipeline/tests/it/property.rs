@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::{Entry, LocalVlan, Mac, NetworkId, PortId, Segment, TunnelType};
 use openflow::{Action, Field, Flow, Instruction, PortNo};
-use pipeline::{Derived, LocalPort, Modes, PatchPorts, Row, State, Tunnel, TunnelPort, plan};
+use pipeline::{
+    Derived, Installed, LocalPort, Modes, PatchPorts, Row, State, Tunnel, TunnelPort, plan, plan_from_nothing,
+};
 use proptest::prelude::*;
 
 use crate::fixture::{host, network, port, segment, vlan};
@@ -318,6 +320,13 @@ proptest! {
         prop_assert!(floods(&switch.flows).is_superset(&floods(&wanted)));
         let everything = switch.installed.and_wanted(&state);
         prop_assert_eq!(plan(&state, &switch.installed, everything, |_| true).ops, vec![]);
+
+        // What is planned unseen is what is planned, as soon as it is looked at.
+        let nothing = Installed::default();
+        let rows = nothing.and_wanted(&state);
+        let mut unseen = plan_from_nothing(rows.clone()).ops;
+        unseen.retain(|op| op.flow_mod(&state).is_some());
+        prop_assert_eq!(unseen, plan(&state, &nothing, rows, |_| true).ops);
     }
 }
 
