@@ -79,7 +79,7 @@ impl StaticFeed {
                 Some(network) => self.snapshot(network),
                 None => self.endpoints(),
             },
-            ToServer::Report(_) | ToServer::Ack(_) | ToServer::Answer(_) => Vec::new(),
+            ToServer::Report(_) | ToServer::Ack(_) | ToServer::Answer(_) | ToServer::Missing(_) => Vec::new(),
         }
     }
 

@@ -26,6 +26,7 @@ pub enum ToServer {
     Ack(Ack),
     Resync(Resync),
     Answer(Answer),
+    Missing(Missing),
 }
 
 /// Who the agent is and what it already holds.
@@ -119,6 +120,14 @@ pub struct Resync {
 pub struct Answer {
     pub question: u64,
     pub text: String,
+}
+
+/// All interfaces that went with the database of Open vSwitch and have not been plugged since: the list replaces the one
+/// before. Said when it changes; an agent that has not said it on a stream has none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Missing {
+    /// Interface ids.
+    pub ids: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::{Entry, LocalVlan, NetworkId, Revision, Segment};
 use pipeline::{Bridge, Row, Scope};
 use sync::agent::Update;
-use sync::messages::{Ack, Complete, Endpoints, MINOR, Orders, Snapshot, ToAgent, ToServer, Welcome};
+use sync::messages::{Ack, Complete, Endpoints, MINOR, Missing, Orders, Snapshot, ToAgent, ToServer, Welcome};
 
 use super::HostState;
 use super::facts::Plugged;
@@ -108,6 +108,7 @@ impl HostState {
             let ack = Ack { network: held.network, revision: held.confirmed, problems: Vec::new() };
             writer.say(Said::ByAgent(ToServer::Ack(ack)));
         }
+        writer.say(Said::ByAgent(ToServer::Missing(Missing { ids: self.missing.iter().cloned().collect() })));
         Some(writer.finish())
     }
 
@@ -132,6 +133,7 @@ impl HostState {
                     }
                 }
                 Said::ByAgent(ToServer::Ack(ack)) => drop(self.link.confirm(ack.network, ack.revision, Vec::new())),
+                Said::ByAgent(ToServer::Missing(missing)) => self.missing = missing.ids.into_iter().collect(),
                 Said::ByAgent(_) => {}
             }
         }

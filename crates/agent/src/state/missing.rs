@@ -15,7 +15,9 @@ impl HostState {
     /// Without an integration bridge nothing is plugged, whatever was: who unplugs a VM leaves the bridge. What is known of
     /// interfaces is from before, or from the disk.
     pub(super) fn note_missing(&mut self) {
+        let before = self.missing.len();
         self.missing.retain(|id| !self.facts.plugged.contains_key(id));
+        self.unsaved |= self.missing.len() != before;
         if self.facts.bridges.integration.is_some() {
             return;
         }
@@ -36,5 +38,6 @@ impl HostState {
             ),
         );
         self.missing.extend(lost);
+        self.unsaved = true;
     }
 }

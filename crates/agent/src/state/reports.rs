@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::{Generation, NetworkId, PortId, Revision};
 use pipeline::{Problem, Row};
-use sync::messages::{Interface, Interfaces, PortReport, RowProblem, ToServer};
+use sync::messages::{Interface, Interfaces, Missing, PortReport, RowProblem, ToServer};
 
 use super::HostState;
 use super::server::Stream;
@@ -21,6 +21,8 @@ pub(super) struct Reports {
     wired: BTreeMap<String, (PortId, Generation)>,
     /// Ports that cannot be wired, as the server was told.
     refused: BTreeMap<String, (Generation, String)>,
+    /// Interfaces of which the server has been told that they went with the database.
+    missing: BTreeSet<String>,
     /// Problems that the log has named.
     said: BTreeSet<Problem>,
 }
@@ -37,6 +39,7 @@ impl Reports {
     /// A new stream: all that the server is told only once is said again, with the inventory or after it.
     pub(super) fn start_over(&mut self) {
         self.present.clear();
+        self.missing.clear();
         self.refused.clear();
     }
 }
@@ -65,6 +68,7 @@ impl HostState {
         self.report_ports();
         if self.link.is_open() {
             self.report_interfaces();
+            self.report_missing();
         }
     }
 
@@ -150,6 +154,13 @@ impl HostState {
         self.reports.present.extend(new);
         self.link.stream = Stream::Inventoried;
         self.send(ToServer::Interfaces(Interfaces { inventory, present, gone }));
+    }
+
+    fn report_missing(&mut self) {
+        if self.reports.missing != self.missing {
+            self.reports.missing.clone_from(&self.missing);
+            self.send(ToServer::Missing(Missing { ids: self.missing.iter().cloned().collect() }));
+        }
     }
 
     /// Ports that became wired, ceased to be, or cannot be.

@@ -3,7 +3,7 @@
 use model::{HostName, NetworkId, Port, PortId, Revision};
 
 use super::State;
-use super::overview::describe_port;
+use super::overview::{LOST_WITH_DATABASE, describe_port};
 use super::questions::Refused;
 use crate::admin::report::{self, Confirmation, Propagation};
 
@@ -31,6 +31,7 @@ fn confirmation(state: &State, port: &Port, published: Option<Revision>, host: &
     let own = port.binding.as_ref().is_some_and(|binding| binding.host == *host);
     let session = state.sessions.of(host);
     let confirmed = session.and_then(|session| session.confirmed_up_to(port.network));
+    let sent = session.and_then(|session| session.sent_up_to(port.network));
     let lags = || published.is_some_and(|revision| state.confirmations().lags(host, port.network, revision));
     let problem = || state.problems.rows_on(host).find(|(of, _)| *of == port.id).map(|(_, reason)| reason.to_owned());
     let (is, reason) = match session {
@@ -41,16 +42,24 @@ fn confirmation(state: &State, port: &Port, published: Option<Revision>, host: &
         None => (report::Confirmed::Disconnected, Some("its agent is not connected: it is not waited for".to_owned())),
         // It confirmed the port by wiring it.
         Some(_) if own => (report::Confirmed::Confirmed, Some("the port's own host: it has wired it".to_owned())),
-        Some(_) if lags() => (report::Confirmed::Lagging, Some(behind(port.network, confirmed))),
+        Some(_) if lags() => {
+            let backlog = published.filter(|revision| sent < Some(*revision));
+            (report::Confirmed::Lagging, Some(behind(port.network, confirmed, backlog)))
+        }
         Some(_) => (report::Confirmed::Confirmed, problem()),
     };
     Confirmation { host: host.clone(), state: is, confirmed, reason }
 }
 
-fn behind(network: NetworkId, confirmed: Option<Revision>) -> String {
-    match confirmed {
+/// `backlog`: what it has not even been sent.
+fn behind(network: NetworkId, confirmed: Option<Revision>, backlog: Option<Revision>) -> String {
+    let confirmed = match confirmed.filter(|revision| *revision > Revision::ZERO) {
         Some(revision) => format!("its switch has confirmed network {network} up to revision {revision} only"),
         None => format!("it has confirmed nothing of network {network} since its agent connected"),
+    };
+    match backlog {
+        Some(revision) => format!("{confirmed}, and has a backlog: revision {revision} waits until it has caught up"),
+        None => confirmed,
     }
 }
 
@@ -62,7 +71,8 @@ fn why_not_published(state: &State, port: &Port) -> String {
         return "it is administratively down".to_owned();
     }
     if !state.directory.is_plugged(host, port.id) {
-        return format!("no interface with its id is plugged on {host}");
+        let lost = if state.is_missing(host, port.id) { format!(": {LOST_WITH_DATABASE}") } else { String::new() };
+        return format!("no interface with its id is plugged on {host}{lost}");
     }
     let problems = describe_port(state, port).problems;
     let problems: Vec<_> = problems.into_iter().map(|problem| problem.reason).collect();

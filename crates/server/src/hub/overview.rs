@@ -8,6 +8,9 @@ use model::{Host, Network, NetworkId, Port};
 use super::State;
 use crate::admin::report::{self, Problem, Status};
 
+/// What became of a port's interface, and what helps.
+pub(super) const LOST_WITH_DATABASE: &str = "its interface went with the database of Open vSwitch, which was deleted: it is wired as soon as it is plugged again";
+
 pub(super) fn overview(state: &State) -> Status {
     let directory = &state.directory;
     let mut hosts: Vec<_> = directory.hosts().map(|host| describe_host(state, host)).collect();
@@ -71,6 +74,9 @@ pub(super) fn describe_port(state: &State, port: &Port) -> report::Port {
         let reasons = isolated.into_iter().chain(not_wired.map(|(_, reason)| reason.to_owned()));
         reasons.map(|reason| Problem { about: host.to_string(), reason }).collect::<Vec<_>>()
     });
+    let missing = port.binding.as_ref().filter(|binding| state.is_missing(&binding.host, port.id));
+    let missing =
+        missing.map(|binding| Problem { about: binding.host.to_string(), reason: LOST_WITH_DATABASE.to_owned() });
     report::Port {
         id: port.id,
         name: String::new(),
@@ -81,7 +87,7 @@ pub(super) fn describe_port(state: &State, port: &Port) -> report::Port {
         vif_type: String::new(),
         admin_up: port.admin_up,
         status: port.status,
-        problems: problems.collect(),
+        problems: problems.chain(missing).collect(),
         plugged,
         wired: port.wired,
     }

@@ -1,7 +1,7 @@
 //! The hub's state: directory, sessions and port life, and what follows from what they hear. Pure.
 
 use directory::{Directory, Limits};
-use model::{Change, Committed, HostName, Port};
+use model::{Change, Committed, HostName, Port, PortId};
 use store::WiredReport;
 use sync::messages::Question;
 use sync::server::Closing;
@@ -168,6 +168,11 @@ impl State {
         info!(streams = self.sessions.len(), "closing the streams of all agents");
         self.sessions.close_all(closing, &mut self.commands);
         std::mem::take(&mut self.commands)
+    }
+
+    /// Whether the port was plugged on the host when its Open vSwitch lost its database, and has not been since.
+    pub(super) fn is_missing(&self, host: &HostName, port: PortId) -> bool {
+        self.sessions.of(host).is_some_and(|session| session.is_missing(port))
     }
 
     pub fn directory(&self) -> &Directory {

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{Parsed, UnknownKind, host_name, ip, ip_bytes, network_id, port_id, tunnel_numbers, tunnel_types};
 use crate::messages::{
-    Ack, Answer, HeldNetwork, Hello, Interface, Interfaces, PortReport, Resync, RowProblem, Sum, ToServer,
+    Ack, Answer, HeldNetwork, Hello, Interface, Interfaces, Missing, PortReport, Resync, RowProblem, Sum, ToServer,
 };
 use crate::proto::agent_message::Kind;
 use crate::{Error, proto};
@@ -39,6 +39,7 @@ impl ToServer {
                 reason: resync.reason,
             }),
             Kind::Answer(answer) => ToServer::Answer(Answer { question: answer.question, text: answer.text }),
+            Kind::Missing(missing) => ToServer::Missing(Missing { ids: missing.ids }),
         };
         Ok(Ok(parsed))
     }
@@ -109,6 +110,7 @@ impl From<ToServer> for proto::AgentMessage {
                 reason: resync.reason,
             }),
             ToServer::Answer(answer) => Kind::Answer(proto::Answer { question: answer.question, text: answer.text }),
+            ToServer::Missing(missing) => Kind::Missing(proto::Missing { ids: missing.ids }),
         };
         proto::AgentMessage { kind: Some(kind) }
     }

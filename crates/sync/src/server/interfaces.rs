@@ -18,6 +18,7 @@ pub(super) struct Known {
     pub(super) inventoried: bool,
     /// It knows what a prepared binding is, and would not take it for one in force.
     prepares: bool,
+    missing: BTreeSet<PortId>,
 }
 
 #[derive(Debug, Default)]
@@ -82,6 +83,15 @@ impl Known {
         if let (Some(port), Some(generation)) = (port, wired) {
             effects.extend(wired_effect(port, generation, host, directory));
         }
+    }
+
+    /// Takes the list of those that went with the host's database. Ids that are no port's are nobody's to plug again.
+    pub(super) fn missing(&mut self, ids: &[String]) {
+        self.missing = ids.iter().filter_map(|id| port_of(id)).take(MOST_INTERFACES).collect();
+    }
+
+    pub(super) fn is_missing(&self, port: PortId) -> bool {
+        self.missing.contains(&port) && !self.interfaces.contains_key(&port.to_string())
     }
 
     /// Takes a port's being wired, or not.

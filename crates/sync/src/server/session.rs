@@ -2,14 +2,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 
 use directory::{Directory, HostDirty};
-use model::{Epoch, HostName, NetworkId, Revision};
+use model::{Epoch, HostName, NetworkId, PortId, Revision};
 
 use super::cursor::{Cursor, Next};
 use super::interfaces::Known;
 use super::{Effect, Refusal};
 use crate::messages::{
-    Ack, Endpoint, Endpoints, HeldNetwork, Hello, HostComplete, MINOR, NetworkInfo, Orders, Question, Resync, ToAgent,
-    ToServer, Welcome,
+    Ack, Endpoint, Endpoints, HeldNetwork, Hello, HostComplete, MINOR, Missing, NetworkInfo, Orders, Question, Resync,
+    ToAgent, ToServer, Welcome,
 };
 
 /// Most deltas under way to one agent. h2 closes a connection with thousands of small frames unread; and who has not
@@ -103,6 +103,11 @@ impl Session {
         self.refused
     }
 
+    /// Whether the port was plugged on the host when its Open vSwitch lost its database, and has not been since.
+    pub fn is_missing(&self, port: PortId) -> bool {
+        self.interfaces.is_missing(port)
+    }
+
     /// Takes what the agent says. The directory learns of interfaces; take its [`Directory::take_dirty`] afterwards.
     pub fn on_message(&mut self, message: ToServer, directory: &mut Directory) -> Vec<Effect> {
         let mut effects = Vec::new();
@@ -124,6 +129,7 @@ impl Session {
             ToServer::Answer(answer) => {
                 effects.push(Effect::Answer { question: answer.question, text: answer.text });
             }
+            ToServer::Missing(Missing { ids }) => self.interfaces.missing(&ids),
         }
         self.count(&effects);
         effects
@@ -156,6 +162,12 @@ impl Session {
     /// `None`: nothing yet.
     pub fn confirmed_up_to(&self, network: NetworkId) -> Option<Revision> {
         self.cursors.get(&network).map(Cursor::confirmed)
+    }
+
+    /// Up to here the host has been sent the network's entries; `None`: nothing yet. What is newer waits until it has
+    /// confirmed some of what was sent, or its connection takes more.
+    pub fn sent_up_to(&self, network: NetworkId) -> Option<Revision> {
+        self.cursors.get(&network).map(Cursor::sent)
     }
 
     /// Whether [`Session::drain`] may have something to give.

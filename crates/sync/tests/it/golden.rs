@@ -52,7 +52,8 @@ fn from_agent(late: bool) -> Vec<(&'static str, ToServer)> {
     let present = vec![Interface { id: port().to_string(), order_held, wired: Some(Generation(8)) }];
     let why = |text: &str| if late { text.to_owned() } else { String::new() };
     let problems = late.then(|| RowProblem { port: port(), reason: "full".to_owned() }).into_iter().collect();
-    vec![
+    let missing = late.then(|| ("missing", ToServer::Missing(Missing { ids: vec!["x".to_owned()] })));
+    let said = vec![
         ("hello", ToServer::Hello(hello)),
         ("interfaces", ToServer::Interfaces(Interfaces { inventory: true, present, gone: vec!["x".to_owned()] })),
         (
@@ -67,7 +68,8 @@ fn from_agent(late: bool) -> Vec<(&'static str, ToServer)> {
         ("ack", ToServer::Ack(Ack { network: network(), revision: Revision(9), problems })),
         ("resync", ToServer::Resync(Resync { network: Some(network()), reason: "gap".to_owned() })),
         ("answer", ToServer::Answer(Answer { question: 1, text: "because".to_owned() })),
-    ]
+    ];
+    said.into_iter().chain(missing).collect()
 }
 
 fn from_server(late: bool) -> Vec<(&'static str, ToAgent)> {
@@ -180,5 +182,5 @@ fn read(golden: &str, late: bool) -> usize {
 fn what_each_version_says_is_read_as_it_was_meant() {
     assert_eq!(read(CURRENT, true), 0);
     assert_eq!(read(PREVIOUS, false), 0);
-    assert_eq!(read(NEXT, true), 15, "one before each message");
+    assert_eq!(read(NEXT, true), 16, "one before each message");
 }

@@ -101,6 +101,88 @@ async fn propagation_names_who_has_confirmed_and_who_lags() {
     assert!(answer["error"].as_str().unwrap().starts_with("there is no port 7b0c7d5a"), "{answer}");
 }
 
+/// Asks who has confirmed the port, until it is so.
+async fn propagation(world: &World, port: &str, is_so: impl Fn(&Propagation) -> bool) -> Propagation {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let (_, answer) = world.admin(Method::GET, &format!("/ports/{port}/propagation"), None).await;
+        let known: Propagation = serde_json::from_value(answer).unwrap();
+        if is_so(&known) {
+            return known;
+        }
+        assert!(Instant::now() < deadline, "{known:?}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+fn reason(known: &Propagation, host: &str) -> Option<String> {
+    known.hosts.iter().find(|of| of.host.as_str() == host).and_then(|of| of.reason.clone())
+}
+
+/// It counts as confirmed, and is named with what the host said; no more once the host says that it is in.
+#[tokio::test]
+async fn propagation_names_the_row_that_a_host_has_refused() {
+    let world = World::new().await;
+    let [compute1, _, network] = world.hosts().await;
+    let a = world.network("gre", 6, "81.1.180.0/24").await;
+    let gateway = world.port(&a, "network", "fa:16:3e:87:40:f3", &["81.1.180.1"]).await;
+    network.plug(&gateway).await;
+    world.active(&gateway).await;
+    let port = world.port(&a, "compute1", "fa:16:3e:b3:e7:7a", &["81.1.180.8"]).await;
+    let refusal = "the switch refused a flow: OFPFMFC_TABLE_FULL";
+    network.refuse(&port, Some(refusal));
+    compute1.plug(&port).await;
+    world.active(&port).await;
+    let known = propagation(&world, &port, |known| reason(known, "network").is_some()).await;
+    assert!(known.propagated, "a row that cannot be holds nobody up: {known:?}");
+    assert_eq!(reason(&known, "network").as_deref(), Some(refusal));
+    let shown = status(&world).await;
+    let host = shown.hosts.iter().find(|host| host.name.as_str() == "network").unwrap();
+    assert_eq!(host.problems.iter().map(|problem| &problem.reason[..]).collect::<Vec<_>>(), [refusal]);
+
+    network.refuse(&port, None);
+    let another = world.port(&a, "compute1", "fa:16:3e:b3:e7:7b", &["81.1.180.9"]).await;
+    compute1.plug(&another).await;
+    world.active(&another).await;
+    propagation(&world, &port, |known| known.propagated && reason(known, "network").is_none()).await;
+}
+
+/// A host that confirms nothing is sent no more than so much; that what is asked for is not among it is said.
+#[tokio::test]
+async fn propagation_names_the_backlog_of_a_host() {
+    const MOST_UNCONFIRMED: usize = 256;
+    let world = World::with(|settings| settings.propagation_bound_ms = 600_000).await;
+    let [compute1, _, network] = world.hosts().await;
+    let a = world.network("gre", 6, "81.1.180.0/24").await;
+    let gateway = world.port(&a, "network", "fa:16:3e:87:40:f3", &["81.1.180.1"]).await;
+    network.plug(&gateway).await;
+    world.active(&gateway).await;
+    let port = world.port(&a, "compute1", "fa:16:3e:b3:e7:7a", &["81.1.180.8"]).await;
+    network.lag();
+    compute1.plug(&port).await;
+    let sent = propagation(&world, &port, |known| known.published.is_some()).await;
+    eventually("it is sent", || network.knows("fa:16:3e:b3:e7:7a").is_some()).await;
+    let why = reason(&propagation(&world, &port, |_| true).await, "network").unwrap();
+    assert!(why.contains("up to revision") && !why.contains("backlog"), "{why}");
+
+    let mut last = sent.published;
+    for change in 0..=MOST_UNCONFIRMED {
+        let ip = format!("81.1.180.{}", 8 + change % 2);
+        world.set(&port, json!({"fixed_ips": [{"ip_address": ip}]})).await;
+        // Each is sent by itself.
+        let known = propagation(&world, &port, |known| known.published > last || change == 0).await;
+        last = known.published;
+        world.fence(&network).await;
+    }
+    let known = propagation(&world, &port, |_| true).await;
+    let why = reason(&known, "network").unwrap();
+    let waits = format!("backlog: revision {} waits", known.published.unwrap());
+    assert!(!known.propagated && why.contains(&waits), "{why}");
+
+    network.catch_up().await;
+    propagation(&world, &port, |known| known.propagated).await;
+}
+
 #[tokio::test]
 async fn watch_streams_what_is_sent_to_a_host_in_neutrons_form() {
     let world = World::new().await;

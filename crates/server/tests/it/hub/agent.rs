@@ -8,7 +8,9 @@ use model::{Entry, Generation, HostName, NetworkId, PortId, Revision, TunnelType
 use serde_json::Value;
 use server::neutron_form::View;
 use sync::agent::{Held, Receiver, Sender, Update, connect};
-use sync::messages::{Answer, Hello, Interface, Interfaces, MINOR, Order, PortReport, ToAgent, ToServer, Wire};
+use sync::messages::{
+    Answer, Hello, Interface, Interfaces, MINOR, Order, PortReport, RowProblem, ToAgent, ToServer, Wire,
+};
 use tokio::task::JoinHandle;
 
 use super::world::eventually;
@@ -35,6 +37,8 @@ pub(crate) struct State {
     said: Vec<Value>,
     /// Acknowledgements that are held back while the agent lags.
     lagging: Option<Vec<(NetworkId, Revision)>>,
+    /// What it names as impossible whenever it confirms.
+    refuses: Vec<RowProblem>,
     /// Why the last stream ended.
     pub(crate) ended: Option<String>,
 }
@@ -152,6 +156,12 @@ impl Agent {
         self.with(|state| state.lagging = Some(Vec::new()));
     }
 
+    /// From now on the switch refuses the rows of this port; with no reason: of none.
+    pub(crate) fn refuse(&self, port: &str, reason: Option<&str>) {
+        let problem = |reason: &str| RowProblem { port: port.parse().unwrap(), reason: reason.to_owned() };
+        self.with(|state| state.refuses = reason.map(problem).into_iter().collect());
+    }
+
     /// Confirms what it has held back, and from now on everything at once.
     pub(crate) async fn catch_up(&self) {
         let waiting = self.with(|state| {
@@ -254,7 +264,7 @@ impl State {
                 table.retain(|port, _| !removes.contains(port));
                 match &mut self.lagging {
                     Some(waiting) => waiting.push((network, revision)),
-                    None => replies.extend(self.held.confirm(network, revision, Vec::new())),
+                    None => replies.extend(self.held.confirm(network, revision, self.refuses.clone())),
                 }
             }
             Some(Update::Dropped(network)) => {
