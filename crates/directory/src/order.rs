@@ -7,7 +7,7 @@ use model::{Generation, HostName, Port, PortId};
 pub enum Order<'a> {
     /// Wire it, as this port under this binding generation.
     Wire(&'a Port, Generation),
-    /// The port may move here: the same, but it is reached where it is, and nothing is reported.
+    /// The port may move here, or has just left: the same, but it is reached where it is, and nothing is reported.
     Prepare(&'a Port),
     /// Keep it apart from every network.
     Isolate(Isolated),

@@ -1,6 +1,6 @@
 use std::mem;
 
-use model::{Entry, Host, HostName, Network, NetworkId, Port, PortId, PortStatus, Revision};
+use model::{Binding, Entry, Host, HostName, Network, NetworkId, Port, PortId, PortStatus, Revision};
 
 use crate::Directory;
 use crate::dirty::Dirty;
@@ -17,17 +17,18 @@ impl Directory {
     /// As [`Directory::order`].
     pub fn port_order(&self, host: &HostName, port: PortId) -> Order<'_> {
         let Some(port) = self.ports.get(&port) else { return Order::Isolate(Isolated::Unknown) };
-        let former = port.former.as_ref().filter(|former| former.host == *host);
-        let prepared = port.prepared.contains(host);
-        match port.binding.as_ref().filter(|binding| binding.host == *host).or(former).or(port.binding.as_ref()) {
-            None => Order::Isolate(Isolated::Unbound),
-            Some(binding) if binding.host != *host && !prepared => {
-                Order::Isolate(Isolated::BoundTo(binding.host.clone()))
-            }
-            Some(_) if !port.admin_up => Order::Isolate(Isolated::AdminDown),
-            Some(_) if self.network(port.network).is_none() => Order::Isolate(Isolated::NoNetwork),
-            Some(binding) if binding.host != *host => Order::Prepare(port),
-            Some(binding) => Order::Wire(port, binding.generation),
+        let is_here = |binding: &&Binding| binding.host == *host;
+        let former = port.former.as_ref().filter(is_here);
+        let wired = port.binding.as_ref().filter(is_here).or(former.filter(|_| !port.wired));
+        // What has arrived where it is bound is heard where it was, for who has not heard of that.
+        let prepared = port.prepared.contains(host) || former.is_some();
+        match (wired, &port.binding) {
+            (None, None) => Order::Isolate(Isolated::Unbound),
+            (None, Some(binding)) if !prepared => Order::Isolate(Isolated::BoundTo(binding.host.clone())),
+            _ if !port.admin_up => Order::Isolate(Isolated::AdminDown),
+            _ if self.network(port.network).is_none() => Order::Isolate(Isolated::NoNetwork),
+            (Some(binding), _) => Order::Wire(port, binding.generation),
+            (None, Some(_)) => Order::Prepare(port),
         }
     }
 

@@ -26,7 +26,8 @@ pub struct Port {
     pub admin_up: bool,
     pub binding: Option<Binding>,
     /// The binding before this one, under which the port is still wired: it is there that it can be reached until its new
-    /// host has wired it. `None` once that has, or once the old host no longer does.
+    /// host has wired it; and from then on by those who have not heard of that. `None` once all have (the port is `ACTIVE`),
+    /// or once the old host has it wired no longer.
     pub former: Option<Binding>,
     /// Hosts to which it may move: each wires it beforehand, if it is plugged there, and nobody is told.
     pub prepared: Vec<HostName>,

@@ -22,14 +22,15 @@ impl Store {
     }
 
     /// Records which ports are wired. Reports under a generation that is not the port's newest, or of a port that is
-    /// not bound or is gone, are ignored and returned; but for the end of the wiring under the binding before, which its
-    /// new host's being wired ends too. Nothing new: no revision.
+    /// not bound or is gone, are ignored and returned; but for the end of the wiring under the binding before. Nothing new:
+    /// no revision.
     pub async fn set_wired(&self, reports: Vec<WiredReport>) -> Result<Vec<WiredReport>> {
         self.record(reports, Vec::new()).await
     }
 
     /// Records statuses. A port that is gone is passed over, and so is BUILD or ACTIVE for one that is not bound or is
-    /// administratively down, or ACTIVE for one that is not wired: the port has moved on since that was derived.
+    /// administratively down, or ACTIVE for one that is not wired: the port has moved on since that was derived. Where a port
+    /// was before, it is no longer once it is ACTIVE: all know where it is.
     pub async fn set_status(&self, statuses: Vec<(PortId, PortStatus)>) -> Result<()> {
         self.record(Vec::new(), statuses).await.map(drop)
     }
@@ -114,8 +115,9 @@ fn record(
     let mut stale = Vec::new();
     for report in reports {
         if is_possible(&after, *report) {
+            // What has arrived does not go back.
+            after.former = after.former.filter(|_| report.wired || !after.wired);
             after.wired = report.wired;
-            after.former = after.former.filter(|_| !report.wired);
         } else if ends_former(&after, *report) {
             after.former = None;
         } else {
@@ -124,6 +126,7 @@ fn record(
     }
     if let Some(status) = status.filter(|status| may_be(&after, *status)) {
         after.status = status;
+        after.former = after.former.filter(|_| status != PortStatus::Active);
     }
     if (after.wired, after.status, &after.former) != (before.wired, before.status, &before.former) {
         save(write, before, &after);

@@ -84,7 +84,8 @@ pub struct Interface {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PortReport {
     pub port: PortId,
-    /// The generation of the order that it answers.
+    /// The generation of the order that it answers; zero for a port that is prepared: once its binding is in force it is wired
+    /// from the first moment.
     pub generation: Generation,
     pub wired: bool,
     /// Why it is not wired, for people; empty if wired.
@@ -176,7 +177,7 @@ pub struct PortOrder {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Order {
-    /// Give it its network's tag and flows, then report it as wired, unless it is only prepared.
+    /// Give it its network's tag and flows, then report it as wired.
     Wire(Wire),
     /// Tag 4095 and no flow; the reason is for people ("bound to compute2").
     Isolate(String),

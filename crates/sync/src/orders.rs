@@ -18,6 +18,16 @@ impl Order {
         Digest(bytes.iter().fold(0xcbf2_9ce4_8422_2325, fold).max(1))
     }
 
+    /// The digest of the order that has prepared all that this one asks for.
+    pub(crate) fn prepared_by(&self) -> Option<Digest> {
+        match self {
+            Order::Wire(wire) => {
+                Some(Order::Wire(Wire { generation: Generation::ZERO, prepared: true, ..wire.clone() }).digest())
+            }
+            Order::Isolate(_) => None,
+        }
+    }
+
     /// Of an order to wire: the binding generation under which.
     pub fn generation(&self) -> Option<Generation> {
         match self {

@@ -17,7 +17,8 @@ pub(super) struct Reports {
     owed: BTreeMap<NetworkId, (Revision, u64)>,
     /// Interfaces that the server has been told of.
     present: BTreeSet<String>,
-    /// Ports that are wired, with the generation under which the server was told, or is told with the next inventory.
+    /// Ports that are wired, with the generation under which the server was told, or is told with the next inventory; none,
+    /// if the port is only prepared.
     wired: BTreeMap<String, (PortId, Generation)>,
     /// Ports that cannot be wired, as the server was told.
     refused: BTreeMap<String, (Generation, String)>,
@@ -39,6 +40,7 @@ impl Reports {
     /// A new stream: all that the server is told only once is said again, with the inventory or after it.
     pub(super) fn start_over(&mut self) {
         self.present.clear();
+        self.wired.retain(|_, (_, generation)| *generation != Generation::ZERO);
         self.missing.clear();
         self.refused.clear();
     }
@@ -182,15 +184,13 @@ impl HostState {
         let told = self.reports.wired.get(id).copied();
         match goal {
             Goal::Keep { .. } => {}
-            // Another host's: nobody is told before it is this one's.
-            Goal::Wired { wire, .. } if wire.prepared => {
-                self.reports.wired.remove(id);
-                self.reports.refused.remove(id);
-            }
+            // Of another host's port the server hears, under no generation, that it is wired as far as that goes beforehand;
+            // no inventory says that.
             Goal::Wired { wire, .. } => {
                 let now = (wire.port, wire.generation);
                 self.reports.refused.remove(id);
-                if told != Some(now) && self.is_wired(wire.port, wire.network) {
+                let told = told == Some(now) || wire.prepared && !self.is_heard(id);
+                if !told && self.is_wired(wire.port, wire.network) {
                     self.reports.wired.insert(id.to_owned(), now);
                     self.report(id, now, true, String::new());
                 }
@@ -215,9 +215,14 @@ impl HostState {
 
     /// With the server gone nothing is said: the next inventory says it.
     fn report(&mut self, id: &str, (port, generation): (PortId, Generation), wired: bool, reason: String) {
-        if self.link.stream == Stream::Inventoried && self.reports.present.contains(id) {
+        if self.is_heard(id) {
             self.send(ToServer::Report(PortReport { port, generation, wired, reason }));
         }
+    }
+
+    /// The server has an inventory with the interface in it, or has been told of it since.
+    fn is_heard(&self, id: &str) -> bool {
+        self.link.stream == Stream::Inventoried && self.reports.present.contains(id)
     }
 
     /// Tag and flows are confirmed, and so is a complete set of the network's entries.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{Change, Committed, Entry, Host, HostName, Network, NetworkId, Port, PortId, Revision};
+use model::{Binding, Change, Committed, Entry, Host, HostName, Network, NetworkId, Port, PortId, Revision};
 
 use crate::history::{host, network, port};
 
@@ -78,15 +78,15 @@ impl Naive {
     }
 
     pub(crate) fn must_wire(&self, on: u8, id: u8) -> bool {
-        self.ports.get(&port(id)).is_some_and(|known| {
-            is_or_was_bound(known, on) && known.admin_up && self.networks.contains_key(&known.network)
-        })
+        self.ports
+            .get(&port(id))
+            .is_some_and(|known| must_have(known, on) && known.admin_up && self.networks.contains_key(&known.network))
     }
 
     pub(crate) fn must_prepare(&self, on: u8, id: u8) -> bool {
         self.ports.get(&port(id)).is_some_and(|known| {
-            let there = known.admin_up && self.networks.contains_key(&known.network);
-            is_prepared(known, on) && !is_or_was_bound(known, on) && there
+            let there = known.binding.is_some() && known.admin_up && self.networks.contains_key(&known.network);
+            (is_prepared(known, on) || is_or_was_bound(known, on)) && !must_have(known, on) && there
         })
     }
 
@@ -108,6 +108,12 @@ impl Naive {
 
 fn is_prepared(known: &Port, on: u8) -> bool {
     known.binding.is_some() && known.prepared.contains(&host(on))
+}
+
+/// It is bound there, or was and has not arrived elsewhere.
+fn must_have(known: &Port, on: u8) -> bool {
+    let bound = |binding: &Option<Binding>| binding.as_ref().is_some_and(|binding| binding.host == host(on));
+    bound(&known.binding) || !known.wired && bound(&known.former)
 }
 
 fn is_or_was_bound(known: &Port, on: u8) -> bool {

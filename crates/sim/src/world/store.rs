@@ -221,8 +221,9 @@ impl Store {
             let fresh = port.generation == report.generation;
             let before = (port.wired, port.former.clone());
             if possible && fresh {
+                let arrived = port.wired;
                 port.wired = report.wired;
-                port.former = port.former.take().filter(|_| !report.wired);
+                port.former = port.former.take().filter(|_| report.wired || !arrived);
             } else if !report.wired {
                 port.former = port.former.take().filter(|former| former.generation != report.generation);
             }
@@ -237,8 +238,10 @@ impl Store {
                 PortStatus::Build => port.admin_up && port.is_bound(),
                 PortStatus::Active => port.admin_up && port.is_bound() && port.wired,
             };
-            if possible && port.status != *status {
+            let is_over = *status == PortStatus::Active && port.former.is_some();
+            if possible && (port.status != *status || is_over) {
                 port.status = *status;
+                port.former = port.former.take().filter(|_| !is_over);
                 changed.push(*id);
             }
         }

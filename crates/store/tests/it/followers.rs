@@ -162,7 +162,8 @@ async fn reports_count_only_for_the_binding_that_they_are_of() {
     assert_eq!((port.wired, port.status), (true, PortStatus::Active));
 }
 
-/// A port that is bound elsewhere stays wired where it was until its new host has it, or the old one no longer does.
+/// A port that is bound elsewhere stays wired where it was until its new host has it and all know that, or the old one no
+/// longer does.
 #[tokio::test]
 async fn a_port_that_moves_is_still_where_it_was() {
     let (store, _directory) = open().await;
@@ -194,13 +195,25 @@ async fn a_port_that_moves_is_still_where_it_was() {
     to("h3").await;
     assert_eq!(shown().await, (at("h2", 2), false), "nor has h1 meanwhile");
     report(4, true).await;
-    assert_eq!(shown().await, (None, true), "it has arrived");
+    assert_eq!(shown().await, (at("h2", 2), true), "it has arrived, and not all have heard");
+    store.set_status(vec![(id, PortStatus::Build)]).await.unwrap();
+    assert_eq!(shown().await, (at("h2", 2), true));
+    store.set_status(vec![(id, PortStatus::Active)]).await.unwrap();
+    assert_eq!(shown().await, (None, true), "all have");
     to("h1").await;
     report(4, false).await;
     assert_eq!(shown().await, (None, false), "its old host no longer has it");
     report(5, true).await;
     to("h2").await;
-    let both = [(5, false), (6, true)].map(|(generation, wired)| WiredReport {
+    report(6, true).await;
+    assert_eq!(shown().await, (at("h1", 5), true));
+    report(6, false).await;
+    assert_eq!(shown().await, (None, false), "what has arrived does not go back");
+    report(6, true).await;
+    to("h1").await;
+    report(7, true).await;
+    to("h2").await;
+    let both = [(7, false), (8, true)].map(|(generation, wired)| WiredReport {
         port: id,
         generation: Generation(generation),
         wired,

@@ -28,6 +28,8 @@ struct State {
     /// It says that it has wired the port under this generation, and has been told nothing since that undoes it.
     /// The store may have forgotten: an order that changes and changes back before it is sent is no news to the agent.
     wired: Option<Generation>,
+    /// It says that it has done what this order, which prepares the port, asks for.
+    prepared: Option<Digest>,
 }
 
 #[derive(Debug)]
@@ -79,7 +81,7 @@ impl Known {
         let held = order_held.map(|digest| Held { digest, generation: wired });
         self.dirty.insert(id.clone());
         let port = port_of(&id);
-        self.interfaces.insert(id, State { held, wired });
+        self.interfaces.insert(id, State { held, wired, prepared: None });
         if let (Some(port), Some(generation)) = (port, wired) {
             effects.extend(wired_effect(port, generation, host, directory));
         }
@@ -98,6 +100,11 @@ impl Known {
     pub(super) fn wired(&mut self, report: PortReport, host: &HostName, directory: &Directory) -> Vec<Effect> {
         let PortReport { port, generation, wired, reason } = report;
         if let Some(state) = self.interfaces.get_mut(&port.to_string()) {
+            if generation == Generation::ZERO {
+                state.prepared = state.held.as_ref().map(|held| held.digest).filter(|_| wired);
+                return Vec::new();
+            }
+            state.prepared = None;
             let answers = state.held.as_ref().is_some_and(|held| held.generation == Some(generation));
             state.wired = (wired && answers).then_some(generation);
         }
@@ -144,6 +151,12 @@ impl Known {
             let known = state.held.replace(held).is_some_and(|held| held.digest == order.digest());
             if state.wired != generation {
                 state.wired = None;
+            }
+            // What was prepared is put in force: it is wired, and its agent need not be waited for to say so.
+            let prepared = state.prepared.take().filter(|prepared| order.prepared_by() == Some(*prepared));
+            match (prepared, generation) {
+                (Some(_), Some(_)) => state.wired = generation,
+                (prepared, _) => state.prepared = prepared,
             }
             if let (Some(port), Some(generation)) = (port_of(&id), state.wired) {
                 effects.extend(wired_effect(port, generation, host, directory));

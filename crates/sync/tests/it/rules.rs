@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use directory::Directory;
-use model::{Binding, Change, Digest, Entry, Generation, Mac, Port, Revision};
+use model::{Binding, Change, Digest, Entry, Generation, Mac, Port, PortStatus, Revision};
 use sync::Error;
 use sync::agent::{Held, Update};
 use sync::messages::{
@@ -526,7 +526,8 @@ fn the_digest_of_an_order_tells_every_field() {
     assert_ne!(digest(Port { admin_up: false, ..base }), first);
 }
 
-/// A port that was wired here and is bound elsewhere now: it stays wired here, for who has it still, until it is wired there.
+/// A port that was wired here and is bound elsewhere now: it stays wired here, for who has it still, until it is wired there;
+/// and prepared until all know that.
 #[test]
 fn what_leaves_stays_wired_until_its_new_host_has_it() {
     let mut server = Server::new(vec![a_port(0, 0, true)]);
@@ -536,12 +537,12 @@ fn what_leaves_stays_wired_until_its_new_host_has_it() {
         ToAgent::Orders(orders) => orders.ports.first().map(|port| port.order.digest()),
         _ => None,
     });
-    let moved = |wired| {
+    let moved = |wired, known| {
         let binding = |on, generation| Some(Binding { host: host(on), generation: Generation(generation) });
-        let former = if wired { None } else { binding(0, 1) };
+        let former = if known { None } else { binding(0, 1) };
         Port { binding: binding(1, 2), former, ..a_port(0, 1, wired) }
     };
-    server.commit(moved(false));
+    server.commit(moved(false, false));
     assert!(server.kinds().is_empty(), "its order is what it was");
     assert_eq!(server.report(0, 1, true), [], "that is no news");
     // Nor is it after a restart of the agent.
@@ -557,15 +558,57 @@ fn what_leaves_stays_wired_until_its_new_host_has_it() {
 
     server.inventory(&[0]);
     server.drain();
-    server.commit(moved(true));
-    let (messages, _) = server.drain();
-    let isolated = messages.iter().any(|message| match message {
-        ToAgent::Orders(orders) => matches!(orders.ports[0].order, Order::Isolate(_)),
-        _ => false,
-    });
-    assert!(isolated, "its new host has it: {messages:?}");
+    let ordered = |server: &mut Server, facts| {
+        server.commit(facts);
+        let orders = |message| if let ToAgent::Orders(orders) = message { orders.ports } else { Vec::new() };
+        server.drain().0.into_iter().flat_map(orders).map(|order| order.order).next()
+    };
+    let order = ordered(&mut server, moved(true, false));
+    assert!(matches!(&order, Some(Order::Wire(wire)) if wire.prepared), "its new host has it: {order:?}");
+    assert_eq!(server.report(0, 1, true), [], "that is no news");
+    let order = ordered(&mut server, moved(true, true));
+    assert!(matches!(order, Some(Order::Isolate(_))), "all know it: {order:?}");
     let refusal = Effect::Refused { port: port(0), refusal: Refusal::BoundTo(host(1)) };
     assert_eq!(server.report(0, 1, true), [refusal]);
+}
+
+/// What its target has wired beforehand is wired as soon as it is the target's, in the moment in which it hears of that; if it
+/// is what was prepared.
+#[test]
+fn what_was_prepared_is_wired_once_it_is_put_in_force() {
+    let binding = |on, generation| Some(Binding { host: host(on), generation: Generation(generation) });
+    let prepared = Port { binding: binding(1, 1), prepared: vec![host(0)], ..a_port(0, 1, true) };
+    let in_force = Port { binding: binding(0, 2), former: binding(1, 1), ..a_port(0, 0, false) };
+    let other = Port { mac: Mac([4; 6]), ..in_force.clone() };
+    for (reported, ordered, wired) in [
+        (&[true][..], &in_force, true),
+        (&[], &in_force, false),
+        (&[true, false], &in_force, false),
+        (&[true], &other, false),
+    ] {
+        let mut server = Server::new(vec![prepared.clone()]);
+        server.inventory(&[0]);
+        server.drain();
+        for wired in reported {
+            assert_eq!(server.report(0, 0, *wired), [], "it is another host's");
+        }
+        // Said again in the same words, it is still prepared.
+        server.commit(Port { status: PortStatus::Active, ..prepared.clone() });
+        assert_eq!(set_wireds(server.drain().1), []);
+        server.commit(ordered.clone());
+        let (messages, effects) = server.drain();
+        assert!(messages.iter().any(|message| matches!(message, ToAgent::Orders(_))), "{messages:?}");
+        let expected = if wired { vec![set_wired(0, 2, true)] } else { vec![] };
+        assert_eq!(set_wireds(effects), expected, "{reported:?}");
+        // It says that it is not, after all.
+        assert_eq!(server.report(0, 2, false).len(), 1);
+        server.commit(Port { status: PortStatus::Active, ..ordered.clone() });
+        assert_eq!(set_wireds(server.drain().1), []);
+    }
+}
+
+fn set_wireds(effects: Vec<Effect>) -> Vec<Effect> {
+    effects.into_iter().filter(|effect| matches!(effect, Effect::SetWired { .. })).collect()
 }
 
 fn not_wired(id: u8) -> Effect {
