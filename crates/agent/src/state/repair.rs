@@ -87,6 +87,7 @@ impl HostState {
                 self.repair.reviewing.insert(bridge);
             }
         }
+        self.confirm_again([]);
     }
 
     pub(super) fn on_changed(&mut self, bridge: Bridge, changes: Vec<FlowChange>) {

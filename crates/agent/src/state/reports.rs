@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{Generation, NetworkId, PortId, Revision};
-use pipeline::{Problem, Row};
+use model::{Generation, LocalVlan, NetworkId, PortId, Revision, Segment};
+use pipeline::{Problem, Row, Scope};
 use sync::messages::{Interface, Interfaces, Missing, PortReport, RowProblem, ToServer};
 
 use super::HostState;
@@ -22,6 +22,8 @@ pub(super) struct Reports {
     wired: BTreeMap<String, (PortId, Generation)>,
     /// Ports that cannot be wired, as the server was told.
     refused: BTreeMap<String, (Generation, String)>,
+    /// Networks of which the last confirmation named ports that cannot be reached.
+    troubled: BTreeSet<NetworkId>,
     /// Interfaces of which the server has been told that they went with the database.
     missing: BTreeSet<String>,
     /// Problems that the log has named.
@@ -35,6 +37,7 @@ impl Reports {
 
     pub(super) fn forget_network(&mut self, network: NetworkId) {
         self.owed.remove(&network);
+        self.troubled.remove(&network);
     }
 
     /// A new stream: all that the server is told only once is said again, with the inventory or after it.
@@ -86,6 +89,11 @@ impl HostState {
         for (network, revision) in due {
             self.reports.owed.remove(&network);
             let problems = self.problems_of(network, &problems);
+            if problems.is_empty() {
+                self.reports.troubled.remove(&network);
+            } else {
+                self.reports.troubled.insert(network);
+            }
             let ack = self.link.confirm(network, revision, problems);
             self.unsaved = true;
             // With the server gone nothing is said: the next hello says it.
@@ -96,6 +104,23 @@ impl HostState {
         for problem in problems {
             if self.reports.said.insert(problem.clone()) {
                 self.say(Level::Warn, problem.to_string());
+            }
+        }
+    }
+
+    /// What cannot be reached may be otherwise from the present change on: networks in trouble are confirmed once more, and
+    /// so are those of these rows, which the switch has refused.
+    pub(super) fn confirm_again<'a>(&mut self, refused: impl IntoIterator<Item = &'a Row>) {
+        let network_of = |row: &Row| match row.scope() {
+            Scope::Vlan(vlan) => self.pipeline.network_at(vlan),
+            _ => None,
+        };
+        let concerned = refused.into_iter().filter_map(network_of);
+        let concerned: BTreeSet<_> = concerned.chain(self.reports.troubled.iter().copied()).collect();
+        let change = self.change + u64::from(self.pipeline.is_dirty());
+        for network in concerned {
+            if let Some(revision) = self.link.held().confirmed(network) {
+                self.reports.owed.entry(network).or_insert((revision, change));
             }
         }
     }
@@ -186,11 +211,16 @@ impl HostState {
             Goal::Keep { .. } => {}
             // Of another host's port the server hears, under no generation, that it is wired as far as that goes beforehand;
             // no inventory says that.
-            Goal::Wired { wire, .. } => {
+            Goal::Wired { wire, segment, vlan } => {
                 let now = (wire.port, wire.generation);
-                self.reports.refused.remove(id);
+                if let Some(reason) = self.refused_for(id, *segment, *vlan) {
+                    self.reports.wired.remove(id);
+                    self.report_refusal(id, now, reason);
+                    return;
+                }
                 let told = told == Some(now) || wire.prepared && !self.is_heard(id);
                 if !told && self.is_wired(wire.port, wire.network) {
+                    self.reports.refused.remove(id);
                     self.reports.wired.insert(id.to_owned(), now);
                     self.report(id, now, true, String::new());
                 }
@@ -202,15 +232,32 @@ impl HostState {
                         self.report(id, told, false, reason.clone());
                     }
                 }
-                let Some(ordered) = *ordered else { return };
-                let refusal = (ordered.1, reason.clone());
-                if self.link.stream == Stream::Inventoried && self.reports.refused.get(id) != Some(&refusal) {
-                    self.say(Level::Error, format!("port {id} cannot be wired: {reason}"));
-                    self.reports.refused.insert(id.to_owned(), refusal);
-                    self.report(id, ordered, false, reason.clone());
+                if let Some(ordered) = *ordered {
+                    self.report_refusal(id, ordered, reason.clone());
                 }
             }
         }
+    }
+
+    fn report_refusal(&mut self, id: &str, ordered: (PortId, Generation), reason: String) {
+        let refusal = (ordered.1, reason);
+        if self.link.stream == Stream::Inventoried && self.reports.refused.get(id) != Some(&refusal) {
+            let reason = refusal.1.clone();
+            self.say(Level::Error, format!("port {id} cannot be wired: {reason}"));
+            self.reports.refused.insert(id.to_owned(), refusal);
+            self.report(id, ordered, false, reason);
+        }
+    }
+
+    /// Why the port cannot talk though all else is in place: the switch has refused a row without which nothing of it gets
+    /// out, or nothing of its network in.
+    fn refused_for(&self, id: &str, segment: Segment, vlan: LocalVlan) -> Option<String> {
+        let admit = self.facts.plugged.get(id)?.ofport.map(|port| Row::Admit { port });
+        let needs = [(&self.integration, admit), (&self.tunnel, Some(Row::Key(segment)))];
+        let flood = [(&self.tunnel, Some(Row::Flood { vlan }))];
+        let needs = needs.into_iter().chain(flood).filter_map(|(switch, row)| Some((switch, row?)));
+        let mut refused = needs.filter(|(switch, row)| switch.refused.contains(row));
+        refused.next().map(|(_, row)| format!("the switch refused a flow: {}", self.pipeline.explain(&row)))
     }
 
     /// With the server gone nothing is said: the next inventory says it.

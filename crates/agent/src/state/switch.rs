@@ -180,6 +180,7 @@ impl HostState {
         let Some(batch) = self.switch(bridge).under_way.pop_front() else { return };
         self.switch(bridge).confirmed = batch.change;
         let mut unsure = false;
+        let mut rows = Vec::new();
         for Refused { index, reason, bad_action } in refused {
             let Some(op) = batch.ops.get(*index).copied() else { continue };
             if *bad_action && matches!(op.row, Row::Responder { .. }) && self.lose_responder(reason) {
@@ -192,6 +193,7 @@ impl HostState {
             }
             self.say(Level::Error, format!("{bridge} refused a flow ({:?}): {reason}; the others are in", op.row));
             self.switch(bridge).refused.insert(op.row);
+            rows.push(op.row);
             // Whether the old flow is still there is not known, unless there was none.
             if op.change == pipeline::Change::Add {
                 self.installed.remove(&op.row);
@@ -201,6 +203,9 @@ impl HostState {
         }
         if unsure {
             self.dump(bridge);
+        }
+        if !rows.is_empty() {
+            self.confirm_again(&rows);
         }
     }
 }

@@ -112,6 +112,7 @@ impl HostState {
         self.pipeline.set_tunnel_ports(changed);
         self.tunnels.told = ports;
         self.tunnels.at = self.change() + u64::from(self.pipeline.is_dirty());
+        self.confirm_again([]);
     }
 
     /// A name that a port elsewhere has would fail the transaction and with it all other ports: it fails alone.

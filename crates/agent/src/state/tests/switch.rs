@@ -1,10 +1,12 @@
 //! What a switch loses, refuses, cannot do, or takes only in parts.
 
 use model::{Entry, Mac, PortId};
+use openflow::Flow;
+use pipeline::{Bridge, Ownership, Row};
 use uuid::Uuid;
 
 use super::facts::{A, acks, delta, entry, host_complete, id, network, orders, reports, snapshot, welcome, wired};
-use super::world::World;
+use super::world::{Refuse, World};
 use crate::events::{Event, Level, Server};
 
 #[test]
@@ -32,6 +34,56 @@ fn one_bad_row_is_named_and_the_others_go_in() {
     world.state.handle(Event::Review);
     world.run();
     assert_eq!(world.table(20).len(), 3, "the next comparison of everything tries it again");
+    assert_eq!(acks(&world), [(network(A), 5, 1), (network(A), 5, 0)], "and says that it is mended");
+    world.forget();
+    world.state.handle(Event::Review);
+    world.run();
+    assert_eq!(acks(&world), [], "once");
+}
+
+/// Its frames would not get out, or nothing would reach it: it is not wired, whatever its tag says.
+#[test]
+fn a_port_whose_own_row_is_refused_is_not_wired_until_it_is_taken() {
+    const FULL: (&str, bool) = ("table full", false);
+    let cases: [Refuse; 3] = [
+        |flow| is(Bridge::Integration, flow, |row| matches!(row, Row::Admit { .. })).then_some(FULL),
+        |flow| is(Bridge::Tunnel, flow, |row| matches!(row, Row::Key(_))).then_some(FULL),
+        |flow| is(Bridge::Tunnel, flow, |row| matches!(row, Row::Flood { .. })).then_some(FULL),
+    ];
+    for its_own in cases {
+        let mut world = World::new(|_| {});
+        world.refuse = its_own;
+        world.start();
+        world.plug("tap1", Some(&id(1)), Some(4095));
+        world.tell([welcome(), orders(&[(1, A)])]);
+        world.tell(snapshot(A, 5, &[entry(11, 21)]));
+        world.tell([host_complete(&[A])]);
+        let told = |world: &World| reports(world).iter().map(|report| report.wired).collect::<Vec<_>>();
+        assert_eq!(told(&world), [false], "{:#?}", world.said);
+        assert!(reports(&world)[0].reason.contains("refused a flow"), "{:?}", reports(&world));
+        // Nor is it after the next comparison, of which nobody hears as nothing has changed.
+        world.state.handle(Event::Review);
+        world.run();
+        assert_eq!(told(&world), [false]);
+        world.refuse = |_| None;
+        world.state.handle(Event::Review);
+        world.run();
+        assert_eq!(told(&world), [false, true]);
+
+        // Wired, and the switch that comes back does not take it.
+        world.forget();
+        world.refuse = its_own;
+        for flows in world.flows.values_mut() {
+            flows.clear();
+        }
+        world.connect_switches();
+        world.run();
+        assert_eq!(told(&world), [false]);
+    }
+}
+
+fn is(bridge: Bridge, flow: &Flow, row: impl Fn(&Row) -> bool) -> bool {
+    matches!(Ownership::of(bridge, flow), Ownership::Row(of) if row(&of))
 }
 
 #[test]

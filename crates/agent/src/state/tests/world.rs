@@ -14,6 +14,8 @@ use crate::events::{Command as Asked, Database, Event, Features, FlowChange, Lev
 use crate::{HostState, Settings};
 
 type Table = BTreeMap<Uuid, Row>;
+/// Why the switch takes a flow-mod not, and whether for its actions.
+pub(super) type Refuse = fn(&Flow) -> Option<(&'static str, bool)>;
 
 pub(super) struct World {
     pub(super) state: HostState,
@@ -38,7 +40,7 @@ pub(super) struct World {
     pub(super) broken: BTreeSet<String>,
     /// Names of interfaces that vswitchd has not come to yet.
     pub(super) absent: BTreeSet<String>,
-    pub(super) refuse: fn(&Flow) -> Option<(&'static str, bool)>,
+    pub(super) refuse: Refuse,
     next: u128,
     session: u64,
 }
