@@ -105,11 +105,6 @@ impl Defect {
         Defect::PreparedIsOwn,
     ];
 
-    /// The test's budget of seeds is known to find it; others are sought by `sim defects`.
-    pub fn is_found(self) -> bool {
-        !matches!(self, Defect::StaleGeneration | Defect::TrustTheAhead)
-    }
-
     /// In words.
     pub fn describe(self) -> &'static str {
         match self {

@@ -36,14 +36,17 @@ struct Args {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Makes each deliberate mistake in turn, and says which invariant finds it, and by which seed.
-    Defects,
+    Defects {
+        /// Only these, by their names in the program.
+        only: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
     let result = match (&args.replay, &args.verb) {
         (Some(path), _) => again(path),
-        (None, Some(Verb::Defects)) => defects(&args),
+        (None, Some(Verb::Defects { only })) => defects(&args, only),
         (None, None) => simulate(&args),
     };
     match result {
@@ -86,10 +89,11 @@ fn report(seed: u64, outcome: &Outcome) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn defects(args: &Args) -> anyhow::Result<()> {
+fn defects(args: &Args, only: &[String]) -> anyhow::Result<()> {
     println!("| mistake | found by | seeds | steps | by need |\n| --- | --- | --- | --- | --- |");
     let mut missed = Vec::new();
-    for &defect in Defect::ALL {
+    let is_meant = |defect: &&Defect| only.is_empty() || only.contains(&format!("{defect:?}"));
+    for &defect in Defect::ALL.iter().filter(is_meant) {
         let stop = Stop { at_failure: true, within: None };
         let summary = run_many(args.from..args.from + args.seeds, args.steps, Some(defect), stop);
         let found = summary.failed.iter().min_by_key(|(_, (seed, _))| *seed);

@@ -28,8 +28,22 @@ pub struct Script {
 enum Part {
     ToServer,
     ToAgent,
+    /// Both ways.
+    Stream,
     Database,
+    /// What a bridge is asked for.
+    Bridge,
+    /// What a bridge says.
     Switch,
+}
+
+impl Part {
+    const ALL: [Part; 6] = [Part::ToServer, Part::ToAgent, Part::Stream, Part::Database, Part::Bridge, Part::Switch];
+
+    /// Whether it stands still when this one does.
+    fn stands_with(self, stalled: Part) -> bool {
+        self == stalled || stalled == Part::Stream && matches!(self, Part::ToServer | Part::ToAgent)
+    }
 }
 
 /// A part of a plan.
@@ -63,12 +77,15 @@ impl Script {
 
     pub fn draw(&mut self, world: &World) -> Step {
         if self.plan.is_empty() && self.rng.chance(STALL) {
-            let part = [Part::ToServer, Part::ToAgent, Part::Database, Part::Switch][self.rng.below(4)];
+            let part = Part::ALL[self.rng.below(Part::ALL.len())];
             let host = self.rng.slot(world.setup().hosts);
             self.stalled = Some((host, part)).filter(|_| !self.rng.chance(3));
         }
         let mut possible = world.possible();
-        possible.retain(|step| self.stalled.is_none() || part_of(*step) != self.stalled);
+        possible.retain(|step| match (part_of(*step), self.stalled) {
+            (Some((host, part)), Some((at, stalled))) => host != at || !part.stands_with(stalled),
+            _ => true,
+        });
         if possible.is_empty() || self.rng.chance(self.calm) {
             return self.outside(world);
         }
@@ -170,7 +187,8 @@ fn part_of(step: Step) -> Option<(u8, Part)> {
         Step::Transact { host } | Step::FromDatabase { host } | Step::Reconfigure { host } => {
             Some((host, Part::Database))
         }
-        Step::Flows { host, .. } | Step::FromSwitch { host, .. } => Some((host, Part::Switch)),
+        Step::Flows { host, .. } => Some((host, Part::Bridge)),
+        Step::FromSwitch { host, .. } => Some((host, Part::Switch)),
         _ => None,
     }
 }

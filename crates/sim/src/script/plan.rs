@@ -31,7 +31,7 @@ pub(super) fn draw(rng: &mut Rng, facts: &Facts) -> VecDeque<Item> {
     let Some((here, Port { made: Made { slot: port, .. }, .. })) = bound.get(rng.below(bound.len())).copied() else {
         return VecDeque::new();
     };
-    match rng.below(15) {
+    match rng.below(18) {
         // A live migration: the new host is plugged before the binding changes.
         0 | 1 => steps([
             Step::Plug { host: there, port },
@@ -46,7 +46,7 @@ pub(super) fn draw(rng: &mut Rng, facts: &Facts) -> VecDeque<Item> {
             Step::Plug { host: there, port },
         ]),
         3 => steps([Step::Bind { port, host: Some(there) }, Step::Bind { port, host: Some(here) }]),
-        4 => late_report(port, here, there),
+        4 | 13 => late_report(rng, port, here),
         5 => replaced(rng, facts, port, here),
         6 => slow(facts, there),
         7 | 8 => prepared(rng, port, here, there),
@@ -54,6 +54,8 @@ pub(super) fn draw(rng: &mut Rng, facts: &Facts) -> VecDeque<Item> {
         10 => refused(rng, port, there),
         11 => readdressed(there),
         12 => replayed(port, here, there),
+        14 => ahead(rng, facts, port),
+        15 => slow_bridge(port, there),
         _ => vacated(rng, facts, there),
     }
 }
@@ -62,23 +64,27 @@ fn steps(all: impl IntoIterator<Item = Step>) -> VecDeque<Item> {
     all.into_iter().map(Item::Step).collect()
 }
 
-/// A host has wired a port, and the server hears of it when the port has been elsewhere and is back: the host has isolated it
-/// meanwhile, and does not hear that it is to wire it again.
-fn late_report(port: u8, here: u8, there: u8) -> VecDeque<Item> {
-    VecDeque::from([
+/// A host has wired a port, and the server hears of it when the port has been down and is up again: the host has isolated it
+/// meanwhile, which the server does not hear yet, and the host does not hear that it is to wire it again.
+fn late_report(rng: &mut Rng, port: u8, here: u8) -> VecDeque<Item> {
+    let mut all = VecDeque::from([
         Item::Step(Step::SetUp { port, up: false }),
-        Item::Pause(20),
-        Item::Step(Step::SetUp { port, up: true }),
-        Item::Pause(6),
+        Item::Step(Step::Quiet),
         Item::Stall(Some((here, Part::ToServer))),
-        Item::Pause(25),
-        Item::Step(Step::Bind { port, host: Some(there) }),
-        Item::Pause(25),
-        Item::Stall(Some((here, Part::ToAgent))),
-        Item::Step(Step::Bind { port, host: Some(here) }),
-        Item::Pause(40),
-        Item::Stall(None),
-    ])
+        Item::Step(Step::SetUp { port, up: true }),
+        Item::Pause(15),
+        Item::Step(Step::SetUp { port, up: false }),
+        Item::Pause(15),
+        Item::Stall(Some((here, Part::Stream))),
+        Item::Step(Step::SetUp { port, up: true }),
+        Item::Pause(2),
+    ]);
+    // The first of what it has said, and not all of it.
+    for _ in 0..=rng.below(3) {
+        all.push_back(Item::Step(Step::ToServer { host: here, oldest: true }));
+    }
+    all.extend([Item::Pause(30), Item::Stall(None)]);
+    all
 }
 
 /// A live migration of which the new host is told beforehand; or it comes to nothing.
@@ -106,6 +112,25 @@ fn restored(facts: &Facts, port: u8, there: u8) -> VecDeque<Item> {
     all.push_back(Item::Step(Step::DeletePort { port: facts.setup.ports - 1 }));
     all.push_back(Item::Pause(40));
     all.push_back(Item::Step(Step::Restore));
+    all
+}
+
+/// The database is copied, a host hears of what comes after that and then nothing more, while another host gets a new address;
+/// the copy comes back, and knows of that address by the time that the first host is heard again.
+fn ahead(rng: &mut Rng, facts: &Facts, port: u8) -> VecDeque<Item> {
+    let hosts: Vec<u8> = (0..facts.setup.hosts).collect();
+    let deaf = hosts.iter().copied().find(|host| facts.setup.is_mesh(*host)).unwrap_or(0);
+    let other = (deaf + 1 + rng.slot(facts.setup.hosts.saturating_sub(1).max(1))) % facts.setup.hosts.max(1);
+    let mut all = steps([Step::Quiet, Step::Backup]);
+    for up in [false, true, false, true] {
+        all.extend(steps([Step::SetUp { port, up }, Step::Quiet]));
+    }
+    all.extend(steps([Step::MoveEndpoint { host: other }, Step::Quiet]));
+    all.push_back(Item::Stall(Some((deaf, Part::Stream))));
+    all.push_back(Item::Step(Step::MoveEndpoint { host: other }));
+    all.push_back(Item::Pause(20));
+    all.push_back(Item::Step(Step::Restore));
+    all.extend([Item::Pause(30), Item::Stall(None)]);
     all
 }
 
@@ -140,6 +165,15 @@ fn replayed(port: u8, here: u8, there: u8) -> VecDeque<Item> {
     all.push_back(Item::Pause(25));
     all.extend(steps([Step::Again { host: here }, Step::Again { host: here }, Step::Bind { port, host: Some(there) }]));
     all.extend(steps([Step::Again { host: here }, Step::Again { host: here }]));
+    all
+}
+
+/// The bridges of a host take nothing while a port comes to others.
+fn slow_bridge(port: u8, there: u8) -> VecDeque<Item> {
+    let mut all = steps([Step::SetUp { port, up: false }, Step::Quiet]);
+    all.push_back(Item::Stall(Some((there, Part::Bridge))));
+    all.push_back(Item::Step(Step::SetUp { port, up: true }));
+    all.extend([Item::Pause(30), Item::Stall(None)]);
     all
 }
 

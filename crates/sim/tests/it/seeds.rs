@@ -62,7 +62,7 @@ fn a_seed_is_the_same_every_time() {
 #[test]
 fn deliberate_mistakes_are_found() {
     let mut missed = Vec::new();
-    for defect in Defect::ALL.iter().copied().filter(|defect| defect.is_found()) {
+    for &defect in Defect::ALL {
         let stop = Stop { at_failure: true, within: Some(BUDGET) };
         let summary = run_many(1..1 + SEEDS, STEPS, Some(defect), stop);
         match summary.failed.values().min_by_key(|(seed, _)| *seed) {
