@@ -9,6 +9,7 @@ mod database;
 pub(crate) mod facts;
 mod flows;
 mod flush;
+pub(crate) mod handover;
 mod missing;
 mod repair;
 mod reports;
@@ -33,6 +34,7 @@ pub use checkpoint::Restored;
 use database::Database;
 use facts::Facts;
 use flush::Flush;
+use handover::Handover;
 use repair::Repair;
 use reports::Reports;
 use server::Link;
@@ -70,6 +72,7 @@ pub struct HostState {
     parked: Parked,
     repair: Repair,
     flush: Flush,
+    handover: Handover,
     /// Interface ids that were here when the database was lost, and are not since.
     missing: BTreeSet<String>,
     /// What is known has changed since it was last given to the disk.
@@ -102,6 +105,7 @@ impl HostState {
             parked: Parked::default(),
             repair: Repair::default(),
             flush: Flush::default(),
+            handover: Handover::default(),
             missing: BTreeSet::new(),
             unsaved: false,
             commands: Vec::new(),

@@ -121,13 +121,17 @@ impl Survey {
     pub fn of(replica: &Replica, intent: &Intent, flows: &Flows) -> Survey {
         let facts = Facts::survey(replica, &intent.integration_bridge, &intent.tunnel_bridge);
         let bridges = bridges::found(replica, intent);
-        let flushed = |name: &String| bridges.iter().any(|bridge| bridge.name == *name && bridge.flushed);
+        let is = |name: &String, what: fn(&FoundBridge) -> bool| {
+            bridges.iter().any(|bridge| bridge.name == *name && what(bridge))
+        };
+        let flushed = |name: &String| is(name, |bridge| bridge.flushed);
+        let handed_over = |name: &String| is(name, |bridge| !bridge.controllers.is_empty());
         Survey {
             ovs_version: replica.root().and_then(|(_, root)| root.ovs_version.clone()),
             networks: ports::networks(&facts),
             ports: ports::found(replica, intent, &facts),
             tunnels: tunnels::found(&facts),
-            flows: flows.found(intent, flushed),
+            flows: flows.found(intent, flushed, handed_over),
             bridges,
         }
     }

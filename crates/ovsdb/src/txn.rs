@@ -172,6 +172,17 @@ impl Transaction {
         }
     }
 
+    /// Puts one controller in the place of all that the bridge has: Open vSwitch drops the flows of a bridge that loses its last.
+    pub fn replace_controllers(&mut self, bridge: Uuid, target: &str) {
+        let row = Row::from([("target".into(), target.into()), ("max_backoff".into(), RARELY.into())]);
+        let controller = self.insert("Controller", row);
+        self.update(
+            "Bridge",
+            bridge,
+            Row::from([("controller".into(), [Atom::from(&controller)].into_iter().collect())]),
+        );
+    }
+
     /// Fails the transaction unless a column still holds this value: for a decision that was taken on it.
     pub fn guard(&mut self, table: &str, row: Uuid, column: &str, value: impl Into<Datum>) {
         self.operations.push(wait(table, row, column, value.into()));
@@ -249,6 +260,9 @@ impl Transaction {
         self.mutate(table, uuid, mutations);
     }
 }
+
+/// Milliseconds between two attempts to reach a controller: a day.
+const RARELY: i64 = 86_400_000;
 
 const NEXT_CFG: &str = "next_cfg";
 

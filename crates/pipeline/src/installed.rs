@@ -42,6 +42,21 @@ impl Installed {
         ownership
     }
 
+    /// The same of a bridge that another agent leaves to us: nothing there is somebody else's.
+    pub fn take_over(&mut self, bridge: Bridge, flow: Flow) -> Ownership {
+        match (Ownership::of(bridge, &flow), Row::from_flow(bridge, &flow)) {
+            (Ownership::Foreign, Some(row)) => {
+                self.insert(row, &flow);
+                Ownership::Row(row)
+            }
+            (Ownership::Foreign, None) => {
+                self.strays.push((bridge, flow));
+                Ownership::Stray
+            }
+            _ => self.adopt(bridge, flow),
+        }
+    }
+
     /// The switch has confirmed what was sent for an operation.
     pub fn confirm(&mut self, op: &Op, sent: &FlowMod) {
         if op.change == Change::Remove {
@@ -67,6 +82,10 @@ impl Installed {
     /// that is wanted is in.
     pub fn take_strays(&mut self) -> Vec<(Bridge, Flow)> {
         std::mem::take(&mut self.strays)
+    }
+
+    pub fn has_strays(&self) -> bool {
+        !self.strays.is_empty()
     }
 
     pub fn len(&self) -> usize {

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ovsdb::codec::{Atom, Condition, Datum, Operation};
-use ovsdb::{BridgeSpec, PortSpec, Target, Transaction};
+use ovsdb::{BridgeSpec, PortSpec, Transaction};
+use pipeline::Bridge;
 
 use uuid::Uuid;
 
@@ -53,12 +54,12 @@ impl HostState {
         let replica = &self.database.replica;
         let mut transaction = Transaction::new();
         let [integration, tunnel] = self.bridge_names();
-        for (name, patch, peer) in [(integration, PATCH_TUN, PATCH_INT), (tunnel, PATCH_INT, PATCH_TUN)] {
+        for (which, name, patch, peer) in
+            [(Bridge::Integration, integration, PATCH_TUN, PATCH_INT), (Bridge::Tunnel, tunnel, PATCH_INT, PATCH_TUN)]
+        {
             let bridge = transaction.ensure_bridge(replica, &self.bridge_spec(name))?;
-            if let Target::Row(uuid) = bridge {
-                // We speak through the bridge's own socket; a stock agent's controller would fight us for the flows.
-                transaction.clear_controller(replica, uuid);
-            }
+            // We speak through the bridge's own socket; a stock agent's controller would fight us for the flows.
+            self.disarm(&mut transaction, which, &bridge);
             match replica.interfaces().iter().find(|(_, interface)| interface.name == patch) {
                 Some((uuid, _)) => transaction.set_interface_options(replica, *uuid, [("peer", Some(peer))]),
                 None => transaction.add_ports(&bridge, [&PortSpec::patch(patch, peer)]),
@@ -74,7 +75,15 @@ impl HostState {
                 let Some(Datum::Atom(Atom::String(name))) = row.get("name") else { return None };
                 return Some(format!("{name} was removed"));
             }
-            Operation::Update { conditions, row, .. } => (conditions, row.keys().map(String::as_str).collect()),
+            Operation::Update { conditions, row, .. } => {
+                // That the controllers which were found are replaced is the end of the hand-over.
+                let of_hand_over =
+                    |(column, value): &(&String, &Datum)| *column == "controller" && **value != Datum::Set(vec![]);
+                (
+                    conditions,
+                    row.iter().filter(|column| !of_hand_over(column)).map(|(column, _)| column.as_str()).collect(),
+                )
+            }
             Operation::Mutate { conditions, mutations, .. } => {
                 (conditions, mutations.iter().map(|mutation| mutation.column.as_str()).collect())
             }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ovsdb::Replica;
 use ovsdb::codec::Operation;
+use pipeline::Bridge;
 use uuid::Uuid;
 
 use super::HostState;
@@ -82,6 +83,8 @@ impl HostState {
             self.wiring.stale = true;
             self.tunnels.stale = true;
         }
+        // Whether all is in by now.
+        self.wiring.stale |= [Bridge::Integration, Bridge::Tunnel].iter().any(|bridge| self.is_handing_over(*bridge));
     }
 
     pub(super) fn transact(&mut self, purpose: Purpose, operations: Vec<Operation>) {
@@ -110,6 +113,7 @@ impl HostState {
                 Ok(changes) => {
                     // Each connection begins with one update that brings the copy up to date.
                     self.database.complete = true;
+                    self.note_controllers();
                     if !changes.is_empty() || !self.wiring.surveyed {
                         self.facts = {
                             let (integration, tunnel) = (&self.config.integration_bridge, &self.config.tunnel_bridge);

@@ -45,7 +45,7 @@ impl HostState {
             self.integration.look_at(integration);
             self.tunnel.look_at(tunnel);
         }
-        if self.link.host_complete() {
+        if self.link.host_complete() && (self.may_take_over() || !self.is_handing_over(Bridge::Integration)) {
             self.remove_strays();
         }
         // Without the patch ports everything would look unwanted.
@@ -151,7 +151,13 @@ impl HostState {
         if !known {
             self.compared_with_parked();
         }
-        let candidates = rows.iter().filter(|row| !refused.contains(row)).copied();
+        // Without a row for each port, what another agent let in would be shut out.
+        let too_early = bridge == Bridge::Integration
+            && self.is_handing_over(bridge)
+            && !self.may_take_over()
+            && rows.contains(&Row::Refuse);
+        let candidates =
+            rows.iter().filter(|row| !(refused.contains(row) || too_early && **row == Row::Refuse)).copied();
         // At first every row that nobody wants is an orphan; later only what was one then.
         let may_remove = |row: &Row| (known && !orphans.contains(row)) || self.is_settled(row.scope());
         let plan = if known || self.repair.is_reviewing(bridge) || self.installed.holds_any_of(bridge) {
@@ -161,7 +167,8 @@ impl HostState {
         };
         self.note_repairs(bridge, &plan.ops);
         let untouched = orphans.into_iter().filter(|row| !rows.contains(row));
-        let orphans = untouched.chain(plan.held).collect::<BTreeSet<_>>();
+        let later = too_early.then_some(Row::Refuse);
+        let orphans = untouched.chain(plan.held).chain(later).collect::<BTreeSet<_>>();
         for row in &orphans {
             if let Scope::Vlan(vlan) = row.scope()
                 && self.pipeline.network_at(vlan).is_none()

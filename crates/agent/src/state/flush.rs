@@ -1,13 +1,14 @@
 //! What the agent alters of a bridge and pays for with all its flows.
 //!
-//! Open vSwitch drops the flows of a bridge that loses its last controller, gets another fail mode, or another datapath type
+//! Open vSwitch drops the flows of a bridge that loses its last controller, gets another fail mode while it has none, or another
+//! datapath type
 //! (`connmgr_set_controllers` and `connmgr_set_fail_mode` of its `ofproto/connmgr.c`; seen on 3.1). So nothing is put into the
 //! bridge until that has happened, and what is missing then was nobody else's doing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ovsdb::Transaction;
-use ovsdb::codec::{Condition, Operation};
+use ovsdb::codec::{Condition, Datum, Operation};
 use pipeline::Bridge;
 
 use super::HostState;
@@ -55,8 +56,15 @@ impl HostState {
                 }
                 _ => None,
             });
-            let columns: BTreeSet<&String> = of_it.flat_map(|row| row.keys()).collect();
-            let why = COSTLY.iter().filter(|(column, _)| columns.iter().any(|written| written == column));
+            let written: BTreeMap<&String, &Datum> = of_it.flatten().collect();
+            let had = self.database.replica.bridges().get(&uuid).is_some_and(|bridge| !bridge.controller.is_empty());
+            let costs_flows = |column: &str, value: &Datum| match column {
+                "controller" => *value == Datum::Set(vec![]),
+                "fail_mode" => !had,
+                _ => true,
+            };
+            let is_written = |column| written.iter().any(|(name, value)| *name == column && costs_flows(column, value));
+            let why = COSTLY.iter().filter(|(column, _)| is_written(column));
             let why: Vec<_> = why.map(|(_, why)| *why).collect();
             if !why.is_empty() {
                 costs.push((bridge, why.join(", ")));

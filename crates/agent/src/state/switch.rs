@@ -141,8 +141,14 @@ impl HostState {
                 }
             }
             events::Switch::Flows { session, flows } if session == current => {
+                let taken_over = self.is_handing_over(bridge);
                 for flow in flows {
-                    if self.installed.adopt(bridge, flow) == Ownership::Stray && self.repair.is_reviewing(bridge) {
+                    let ownership = if taken_over {
+                        self.installed.take_over(bridge, flow)
+                    } else {
+                        self.installed.adopt(bridge, flow)
+                    };
+                    if ownership == Ownership::Stray && self.repair.is_reviewing(bridge) {
                         self.note_stray(bridge);
                     }
                 }

@@ -66,6 +66,11 @@ impl Wiring {
         self.kept_ports.contains(&port)
     }
 
+    /// Of some that were found with a tag it has not been said yet whether that is still right.
+    pub(super) fn keeps_ports(&self) -> bool {
+        !self.kept_ports.is_empty()
+    }
+
     pub(super) fn is_kept_network(&self, network: NetworkId) -> bool {
         self.kept_networks.contains(&network)
     }

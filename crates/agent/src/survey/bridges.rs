@@ -1,6 +1,7 @@
-use ovsdb::{Bridge, Replica};
+use ovsdb::{Bridge, Controller, Replica};
 
 use super::{FoundBridge, Intent, Verdict};
+use crate::state::handover::nowhere;
 
 pub(super) fn found(replica: &Replica, intent: &Intent) -> Vec<FoundBridge> {
     let mut bridges: Vec<_> = replica.bridges().values().map(|bridge| found_bridge(replica, bridge, intent)).collect();
@@ -9,8 +10,9 @@ pub(super) fn found(replica: &Replica, intent: &Intent) -> Vec<FoundBridge> {
 }
 
 fn found_bridge(replica: &Replica, bridge: &Bridge, intent: &Intent) -> FoundBridge {
-    let controllers: Vec<_> =
-        bridge.controller.iter().filter_map(|uuid| replica.controllers().get(uuid)).cloned().collect();
+    let leads = |controller: &&Controller| controller.target != nowhere(&bridge.name);
+    let controllers = bridge.controller.iter().filter_map(|uuid| replica.controllers().get(uuid));
+    let controllers: Vec<_> = controllers.filter(leads).cloned().collect();
     let controlled = controllers.iter().any(|controller| controller.is_connected);
     let controllers: Vec<String> = controllers.into_iter().map(|controller| controller.target).collect();
     let datapath_type = if bridge.datapath_type.is_empty() { "system" } else { bridge.datapath_type.as_str() };
@@ -19,18 +21,21 @@ fn found_bridge(replica: &Replica, bridge: &Bridge, intent: &Intent) -> FoundBri
     if let Some(wanted) = intent.datapath_type.filter(|wanted| !wanted.is(datapath_type)) {
         changes.push(format!("datapath becomes {wanted}, and Open vSwitch makes the bridge anew"));
     }
-    if bridge.fail_mode.as_deref() != Some("secure") {
+    let secure = bridge.fail_mode.as_deref() == Some("secure");
+    if !secure {
         changes.push("fail mode becomes secure".to_owned());
     }
-    if !controllers.is_empty() {
-        changes.push("its controllers are taken off".to_owned());
-    }
-    // Each of them makes ovs-vswitchd flush the bridge's tables (connmgr.c of OVS; seen on 3.1). More protocols do not.
-    let flushed = ours && !changes.is_empty();
+    // Each of them makes ovs-vswitchd flush the bridge's tables (connmgr.c of OVS; seen on 3.1); a fail mode not while there is a
+    // controller. More protocols do not.
+    let remade = intent.datapath_type.is_some_and(|wanted| !wanted.is(datapath_type));
+    let flushed = ours && (remade || !secure && bridge.controller.is_empty());
     if flushed {
         changes.push(
             "with that Open vSwitch drops all its flows, and forwarding stops until the server has spoken and the agent's are in".to_owned(),
         );
+    }
+    if !controllers.is_empty() {
+        changes.push("what its agent left is in force until all of Culvert's flows are in; then its controllers give way to one that leads nowhere".to_owned());
     }
     if controlled {
         changes.push("a controller is connected: stop that agent first, or the two fight".to_owned());

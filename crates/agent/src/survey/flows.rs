@@ -17,6 +17,7 @@ pub struct Flows(BTreeMap<Alike, usize>);
 /// Bridge, cookie (none: Culvert's), and what becomes of them.
 type Alike = (Bridge, Option<u64>, Verdict, &'static str);
 
+const ELSE: &str = "somebody else's";
 const FILTER: &str = "a stock agent's firewall: Culvert filters nothing";
 
 impl Flows {
@@ -35,14 +36,20 @@ impl Flows {
             Ownership::Foreign if bridge == Bridge::Integration && FIREWALL.contains(&flow.table) => {
                 (Verdict::Leave, FILTER)
             }
-            Ownership::Foreign => (Verdict::Leave, "somebody else's"),
+            Ownership::Foreign => (Verdict::Leave, ELSE),
         };
         let cookie = (!ours).then_some(flow.cookie);
         *self.0.entry((bridge, cookie, verdict, reason)).or_default() += 1;
     }
 
     /// On a bridge that is `flushed` all flows have one end, whatever would have become of them.
-    pub(super) fn found(&self, intent: &Intent, flushed: impl Fn(&String) -> bool) -> Vec<FoundFlows> {
+    /// What another agent leaves on a bridge that is `handed_over` is nobody's any more.
+    pub(super) fn found(
+        &self,
+        intent: &Intent,
+        flushed: impl Fn(&String) -> bool,
+        handed_over: impl Fn(&String) -> bool,
+    ) -> Vec<FoundFlows> {
         let mut found: BTreeMap<(&String, Option<u64>, Verdict, &str), usize> = BTreeMap::new();
         for ((bridge, cookie, verdict, reason), count) in &self.0 {
             let bridge = match bridge {
@@ -54,6 +61,13 @@ impl Flows {
                     (Verdict::Remove, "dropped with the rest: a stock agent's firewall. Culvert filters nothing")
                 }
                 (true, _) => (Verdict::Remove, "dropped by Open vSwitch when the bridge is altered"),
+                (false, FILTER) if handed_over(bridge) => (
+                    Verdict::Remove,
+                    "goes when all of Culvert's are in: a stock agent's firewall. Culvert filters nothing",
+                ),
+                (false, ELSE) if handed_over(bridge) => {
+                    (Verdict::Remove, "left by the bridge's agent: goes when all of Culvert's are in")
+                }
                 (false, reason) => (*verdict, reason),
             };
             *found.entry((bridge, *cookie, verdict, reason)).or_default() += count;

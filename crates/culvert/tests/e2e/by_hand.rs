@@ -19,11 +19,15 @@ impl Network {
         for (index, host) in lab.hosts().iter().enumerate() {
             // Not the same on any two hosts, as a local VLAN means nothing beyond its host.
             let vlan = index + 1;
-            let remotes: Vec<Host> = lab.hosts().into_iter().filter(|other| other.name() != host.name()).collect();
-            self.make_ports(host, &remotes, &vms, vlan).await;
-            host.add_flows("br-int", "priority=0 actions=NORMAL").await.unwrap();
-            host.add_flows("br-tun", &self.flows(host, &remotes, &vms, vlan)).await.unwrap();
+            self.make_ports(host, &remotes(lab, host), &vms, vlan).await;
+            self.fill(lab, host, vlan).await;
         }
+    }
+
+    /// The flows alone, on one host.
+    pub(crate) async fn fill(self, lab: &Lab, host: &Host, vlan: usize) {
+        host.add_flows("br-int", "priority=0 actions=NORMAL").await.unwrap();
+        host.add_flows("br-tun", &self.flows(host, &remotes(lab, host), &lab.vms().unwrap(), vlan)).await.unwrap();
     }
 
     async fn make_ports(self, host: &Host, remotes: &[Host], vms: &[Vm], vlan: usize) {
@@ -103,4 +107,8 @@ impl Network {
     fn tunnel_port(self, remote: &Host) -> String {
         format!("{}-{:08x}", self.segment.tunnel_type, u32::from(remote.endpoint()))
     }
+}
+
+fn remotes(lab: &Lab, host: &Host) -> Vec<Host> {
+    lab.hosts().into_iter().filter(|other| other.name() != host.name()).collect()
 }

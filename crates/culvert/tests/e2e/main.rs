@@ -17,6 +17,7 @@ mod explain;
 mod frames;
 mod full_mesh;
 mod gate;
+mod handover;
 mod hardening;
 mod heal;
 mod inspect;

@@ -91,6 +91,10 @@ async fn two_bridges_with_patch_and_tunnel_ports_are_one_transaction() {
     assert_eq!(proxy.last().requests("transact"), sent + 2, "the repair and one to catch up");
     assert_eq!(server.vsctl(&["get-fail-mode", "br-tun"]), "secure");
     assert_eq!(server.vsctl(&["get-controller", "br-tun"]), "");
+    let mut replaced = Transaction::new();
+    replaced.replace_controllers(bridge, "unix:nowhere");
+    follower.client.commit(replaced).await.unwrap();
+    assert_eq!(server.vsctl(&["get-controller", "br-tun"]), "unix:nowhere");
     assert_eq!(
         server.vsctl(&["get", "bridge", "br-tun", "other_config", "protocols"]),
         "{mac-table-size=\"50000\", theirs=\"1\"}\n[OpenFlow10, OpenFlow14]"

@@ -1,12 +1,13 @@
 //! Bridges and ports of others that are there already.
 
-use ovsdb::codec::{Atom, Datum, Row};
-use pipeline::{Bridge, Cookie, Kind};
+use openflow::{Action, Flow, Match, port};
+use ovsdb::codec::{Atom, Datum};
+use pipeline::{Bridge, Cookie, Kind, Row};
 
 use super::facts::{tell_all, wired};
 use super::world::World;
 use crate::DatapathType;
-use crate::events::{FlowChange, Level};
+use crate::events::{Event, FlowChange, Level};
 
 fn datapath_types(world: &World) -> [Datum; 2] {
     let column = |name| world.tables["Bridge"][&world.find("Bridge", name)].get("datapath_type").cloned();
@@ -83,23 +84,21 @@ fn what_others_send_is_let_in_only_in_a_vlan_of_its_own() {
 fn what_the_agent_itself_made_the_switch_drop_was_nobody_elses_doing() {
     let mut world = wired();
     let before = world.flows.clone();
-    let controller = world.insert("Controller", Row::from([("target".into(), "tcp:127.0.0.1:6633".into())]));
-    let bridge = world.find("Bridge", "br-tun");
-    let row = world.tables.get_mut("Bridge").unwrap().get_mut(&bridge).unwrap();
-    row.insert("controller".into(), Datum::Set(vec![Atom::Uuid(controller)]));
     world.vswitchd_stopped = true;
-    world.restart(|_| {});
+    set_controller(&mut world, "br-tun");
+    world.update();
+    world.run();
     assert_eq!(said(&world, "br-tun: its controllers are taken off"), [Level::Warn]);
     // The switch drops them, and tells so.
     let gone: Vec<_> = std::mem::take(world.flows.get_mut(&Bridge::Tunnel).unwrap()).into_values().collect();
+    let sent = world.mods.len();
     world.hand(Bridge::Tunnel, gone.into_iter().map(FlowChange::Gone).collect());
     world.run();
-    assert_eq!((world.mods.len(), world.flows[&Bridge::Tunnel].len()), (0, 0), "it would be dropped, too");
+    assert_eq!((world.mods.len() - sent, world.flows[&Bridge::Tunnel].len()), (0, 0), "it would be dropped, too");
     world.vswitchd_stopped = false;
     world.vswitchd();
     world.update();
     world.run();
-    tell_all(&mut world);
     assert_eq!(world.flows, before);
     assert_eq!(world.state.status().repaired.flows, 0, "{:?}", world.said);
     // The control: what somebody else removes.
@@ -107,4 +106,75 @@ fn what_the_agent_itself_made_the_switch_drop_was_nobody_elses_doing() {
     world.hand(Bridge::Tunnel, vec![FlowChange::Gone(flow)]);
     world.run();
     assert_eq!((world.state.status().repaired.flows, world.flows == before), (1, true));
+}
+
+/// A stock agent's flows stay in force until the server has said all; its controllers give way to one that leads nowhere, so that
+/// Open vSwitch drops nothing.
+#[test]
+fn what_a_stock_agent_left_stays_until_all_of_ours_is_in() {
+    let mut world = wired();
+    let before = world.flows.clone();
+    for (bridge, flows) in &mut world.flows {
+        for flow in flows.values_mut() {
+            flow.cookie = 0x77;
+            if (*bridge, flow.table, flow.priority) == (Bridge::Integration, 0, 0) {
+                *flow = flow.clone().goto(60);
+            }
+        }
+        let left = Flow::new(60, 3, Match::any()).cookie(0x77).apply([Action::Output(port::NORMAL)]);
+        flows.insert(left.key(), left);
+    }
+    let left = world.flows.clone();
+    for bridge in ["br-int", "br-tun"] {
+        set_controller(&mut world, bridge);
+    }
+    world.restart(|_| {});
+    world.state.handle(Event::Retry);
+    world.run();
+    assert_eq!(world.flows[&Bridge::Integration].len(), left[&Bridge::Integration].len());
+    let refuse = Row::Refuse.rule().key();
+    assert_eq!(
+        world.flows[&Bridge::Integration][&refuse],
+        left[&Bridge::Integration][&refuse],
+        "it lets in what it let in"
+    );
+    assert_eq!(controller(&world, "br-int"), "tcp:127.0.0.1:6633");
+    tell_all(&mut world);
+    world.state.handle(Event::Retry);
+    world.run();
+    assert_eq!(world.flows, before, "nothing is left of the stock agent");
+    assert_eq!(
+        ["br-int", "br-tun"].map(|bridge| controller(&world, bridge)),
+        ["unix:br-int.culvert", "unix:br-tun.culvert"]
+    );
+    assert_eq!((said(&world, "drops all its flows"), world.state.status().repaired.flows), (vec![], 0));
+    assert_eq!(world.state.status().repaired.bridges, 0, "{:?}", world.said);
+
+    // From now on what is not ours is somebody else's.
+    let theirs = Flow::new(60, 3, Match::any()).cookie(0x78).apply([Action::Output(port::NORMAL)]);
+    world.flows.get_mut(&Bridge::Integration).unwrap().insert(theirs.key(), theirs.clone());
+    world.restart(|_| {});
+    tell_all(&mut world);
+    world.state.handle(Event::Retry);
+    world.run();
+    assert_eq!((world.mods.len(), world.writes.len()), (0, 0));
+    assert!(world.flows[&Bridge::Integration].contains_key(&theirs.key()));
+}
+
+fn set_controller(world: &mut World, bridge: &str) {
+    let controller =
+        world.insert("Controller", ovsdb::codec::Row::from([("target".into(), "tcp:127.0.0.1:6633".into())]));
+    let bridge = world.find("Bridge", bridge);
+    let row = world.tables.get_mut("Bridge").unwrap().get_mut(&bridge).unwrap();
+    row.insert("controller".into(), Datum::Set(vec![Atom::Uuid(controller)]));
+}
+
+/// The target of a bridge's one controller.
+fn controller(world: &World, bridge: &str) -> String {
+    let bridge = &world.tables["Bridge"][&world.find("Bridge", bridge)];
+    let Some([Atom::Uuid(uuid)]) = bridge["controller"].elements() else { panic!("{bridge:?}") };
+    match &world.tables["Controller"][uuid]["target"] {
+        Datum::Atom(Atom::String(target)) => target.clone(),
+        other => panic!("{other:?}"),
+    }
 }

@@ -352,7 +352,10 @@ impl World {
                     let uuid = self.insert(&table, row);
                     names.extend(name.map(|name| (name, uuid)));
                 }
-                Operation::Update { table, conditions, row } => {
+                Operation::Update { table, conditions, mut row } => {
+                    for datum in row.values_mut() {
+                        resolve(datum, &names);
+                    }
                     for target in self.meet(&table, &conditions, &names) {
                         self.tables.get_mut(&table).unwrap().get_mut(&target).unwrap().extend(row.clone());
                     }
