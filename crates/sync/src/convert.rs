@@ -9,7 +9,7 @@ use model::{Entry, HostName, Mac, NetworkId, PortId, TunnelType};
 
 use crate::{Error, proto};
 
-/// A message of a kind that this version does not know; the peer is newer. It is ignored, and counted.
+/// A message of a kind that this version does not know; the peer is newer. It is ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct UnknownKind;
 

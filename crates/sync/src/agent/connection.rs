@@ -22,7 +22,6 @@ pub struct Sender(mpsc::Sender<proto::AgentMessage>);
 #[derive(Debug)]
 pub struct Receiver {
     stream: Streaming<proto::ServerMessage>,
-    ignored: u64,
 }
 
 /// Opens a stream to the server at `host:port` and says hello.
@@ -48,7 +47,7 @@ pub async fn connect(server: &str, hello: Hello) -> Result<(Sender, Receiver), E
     let sender = Sender(sender);
     sender.send(ToServer::Hello(hello)).await?;
     let response = client.session(ReceiverStream::new(messages)).await.map_err(ended)?;
-    Ok((sender, Receiver { stream: response.into_inner(), ignored: 0 }))
+    Ok((sender, Receiver { stream: response.into_inner() }))
 }
 
 impl Sender {
@@ -74,16 +73,11 @@ impl Receiver {
     pub async fn next(&mut self) -> Result<ToAgent, Error> {
         loop {
             let message = self.stream.message().await.map_err(ended)?.ok_or(Error::Closed)?;
-            match ToAgent::parse(message)? {
-                Ok(message) => return Ok(message),
-                Err(crate::convert::UnknownKind) => self.ignored += 1,
+            if let Ok(message) = ToAgent::parse(message)? {
+                return Ok(message);
             }
+            tracing::debug!("ignored a message of a kind that only a newer server knows");
         }
-    }
-
-    /// Messages of kinds that only a newer server knows, ignored so far.
-    pub fn ignored(&self) -> u64 {
-        self.ignored
     }
 }
 
@@ -92,5 +86,23 @@ fn ended(status: Status) -> Error {
         Code::FailedPrecondition | Code::InvalidArgument => Error::Refused(status.message().to_owned()),
         Code::Unimplemented => Error::OtherMajor(status.message().to_owned()),
         _ => Error::Broken { message: status.message().to_owned(), source: Box::new(status) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::messages::Answer;
+
+    #[test]
+    fn a_full_queue_gives_the_message_back() {
+        let said = |question| ToServer::Answer(Answer { question, text: String::new() });
+        let (sender, mut queue) = mpsc::channel(1);
+        let sender = Sender(sender);
+        assert_eq!(sender.try_send(said(1)), Ok(()));
+        assert_eq!(sender.try_send(said(2)), Err(Box::new(said(2))));
+        assert_eq!(queue.try_recv(), Ok(said(1).into()));
+        assert_eq!(sender.try_send(said(3)), Ok(()));
+        assert_eq!(queue.try_recv(), Ok(said(3).into()));
     }
 }

@@ -3,6 +3,7 @@
 
 mod facts;
 mod golden;
+mod held;
 mod history;
 mod hub;
 mod proxy;
