@@ -6,7 +6,7 @@ use model::{Entry, Mac, Revision};
 use sync::Error;
 use sync::agent::{Held, Update};
 use sync::messages::{
-    Complete, Delta, Endpoints, HostComplete, MINOR, Resync, Snapshot, Sum, ToAgent, ToServer, Welcome,
+    Ack, Complete, Delta, Endpoints, HostComplete, MINOR, Resync, Snapshot, Sum, ToAgent, ToServer, Welcome,
 };
 
 use crate::facts::{epoch, hello, network, port};
@@ -61,6 +61,43 @@ fn a_gap_or_a_digest_that_differs_brings_a_snapshot() {
     assert!(held.receive(complete(11, &[entry(3)])).unwrap().update.is_some());
     // The control.
     assert!(agent().receive(delta(5, 7, vec![entry(2)], &[entry(1), entry(2)])).unwrap().update.is_some());
+}
+
+/// What can be asked of a network, from its first word to doubt.
+#[test]
+fn what_is_held_is_told_at_each_step() {
+    let mut held = Held::new();
+    held.receive(ToAgent::Welcome(Welcome { minor: 1, software: String::new(), epoch: epoch(1) })).unwrap();
+    let known = |held: &Held| (held.received(network(0)), held.confirmed(network(0)), held.is_whole(network(0)));
+    let networks = |held: &Held| {
+        held.networks().map(|network| (network.received.0, network.confirmed.0, network.sum)).collect::<Vec<_>>()
+    };
+    let coming = |held: &Held| held.coming().collect::<Vec<_>>();
+    assert_eq!((known(&held), networks(&held)), ((None, None, false), vec![]));
+
+    held.receive(part(true, vec![entry(1)])).unwrap();
+    assert_eq!((known(&held), networks(&held)), ((None, None, false), vec![]), "a part is nothing yet");
+    assert_eq!(coming(&held), [(network(0), entry(1).endpoint)]);
+
+    held.receive(complete(5, &[entry(1)])).unwrap();
+    let sum = Sum::of(&[entry(1)]);
+    assert_eq!((known(&held), coming(&held)), ((Some(Revision(5)), None, true), vec![]));
+    assert_eq!(networks(&held), [(5, 0, sum)]);
+    let ack = |revision| Some(ToServer::Ack(Ack { network: network(0), revision, problems: vec![] }));
+    assert_eq!(held.confirm(network(0), Revision(6), vec![]), None, "more than has come");
+    assert_eq!(held.confirm(network(1), Revision(5), vec![]), None, "not held");
+    assert_eq!(held.confirm(network(0), Revision(5), vec![]), ack(Revision(5)));
+    assert_eq!(known(&held), (Some(Revision(5)), Some(Revision(5)), true));
+    assert_eq!(networks(&held), [(5, 5, sum)]);
+
+    assert!(asks_for_snapshot(&mut held, delta(6, 7, vec![entry(2)], &[entry(2)])));
+    assert_eq!((known(&held), networks(&held)), ((None, None, false), vec![]), "in doubt");
+
+    // the server has more of it than has come
+    let mut held = agent();
+    let networks = vec![(network(0), Revision(7))];
+    held.receive(ToAgent::HostComplete(HostComplete { revision: Revision(7), networks })).unwrap();
+    assert_eq!(known(&held), (Some(Revision(5)), Some(Revision(5)), false));
 }
 
 #[test]
@@ -130,7 +167,7 @@ fn endpoints_follow_from_what_the_hello_says() {
     };
     assert_eq!(held.begin(hello(0)).endpoints_held, Revision::ZERO);
     assert!(matches!(held.receive(list(0, 5)).unwrap().update, Some(Update::Endpoints { replace: true, .. })));
-    assert_eq!(held.begin(hello(0)).endpoints_held, Revision(5));
+    assert_eq!((held.begin(hello(0)).endpoints_held, held.endpoints_held()), (Revision(5), Revision(5)));
     assert!(matches!(held.receive(list(5, 6)).unwrap().update, Some(Update::Endpoints { replace: false, .. })));
     let gap = held.receive(list(7, 8)).unwrap();
     assert!(gap.update.is_none() && matches!(&gap.replies[..], [ToServer::Resync(Resync { network: None, .. })]));
