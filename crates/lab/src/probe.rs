@@ -36,6 +36,9 @@ const RECEIVE_BUFFER: usize = 256 << 20;
 /// How long after another a straggler may come once the last probe was sent. They are waited for only while some are missing.
 const STRAGGLERS: Duration = Duration::from_millis(300);
 
+/// How long an address may be in use by what is about to let it go.
+const IN_USE: Duration = Duration::from_secs(10);
+
 /// How soon threads notice that they are to end.
 const NOTICE: Duration = Duration::from_millis(20);
 
@@ -205,13 +208,25 @@ fn open(node: &Node, address: IpAddr) -> Result<UdpSocket, Error> {
     let path = Path::new(NAMESPACES).join(node.namespace());
     let open = move || -> io::Result<UdpSocket> {
         enter_thread(&path)?;
-        let socket = UdpSocket::bind((address, PORT))?;
+        let socket = bind(address)?;
         set_socket_recv_buffer_size_force(&socket, RECEIVE_BUFFER)?;
         socket.set_read_timeout(Some(NOTICE))?;
         Ok(socket)
     };
     let failed = Error::probe("open a socket");
     join(start("opens", open)?)?.map_err(failed)
+}
+
+/// A process that was started a moment ago holds all that this one has open until it becomes another program: also the
+/// sockets of probes that have ended.
+fn bind(address: IpAddr) -> io::Result<UdpSocket> {
+    let begin = Instant::now();
+    loop {
+        match UdpSocket::bind((address, PORT)) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && begin.elapsed() < IN_USE => thread::sleep(NOTICE),
+            done => return done,
+        }
+    }
 }
 
 /// A thread that comes first, where that is permitted: what it measures is not to be its own wait for a core.

@@ -202,9 +202,17 @@ async fn unfinished_bodies_give_way_to_others() {
         assert_eq!(waiting.join_next().await.unwrap().unwrap(), 503);
     }
     assert_eq!(status(&server.ask_bytes(&with_body(NETWORK)).await), 201);
+    // as soon as all that the four have sent is read, a large one finds no room but theirs
     let large = [&vec![b' '; 100 << 10], NETWORK].concat();
-    assert_eq!(status(&server.ask_bytes(&with_body(&large)).await), 201);
-    assert_eq!(waiting.join_next().await.unwrap().unwrap(), 503, "it made room for the large one");
+    let begin = Instant::now();
+    let gave_way = loop {
+        assert_eq!(status(&server.ask_bytes(&with_body(&large)).await), 201);
+        if let Some(gave_way) = waiting.try_join_next() {
+            break gave_way.unwrap();
+        }
+        assert!(begin.elapsed() < PATIENCE, "the large ones find room, or wait for nobody");
+    };
+    assert_eq!(gave_way, 503);
     server.answers().await;
     server.stays_small();
 }
@@ -249,8 +257,8 @@ async fn many_wait(begin: impl AsyncFn(&mut TcpStream)) {
         }
     }
     let begin = Instant::now();
-    while server.open_files() < MANY {
-        assert!(begin.elapsed() < PATIENCE, "the server has taken {} connections", server.open_files());
+    while server.sockets() < MANY {
+        assert!(begin.elapsed() < PATIENCE, "the server has taken {} connections", server.sockets());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     server.answers().await;

@@ -99,7 +99,7 @@ async fn who_says_no_more_still_gets_the_answer() {
 async fn who_is_gone_is_noticed() {
     let server = Server::start_with(Duration::from_mins(10), &[]).await;
     a_long_list(&server, 15_500).await;
-    let before = server.open_files();
+    let before = server.sockets();
     let mut clients = Vec::new();
     for number in 0..8 {
         let mut stream = deaf(&server, LIST).await;
@@ -110,11 +110,11 @@ async fn who_is_gone_is_noticed() {
         stream.readable().await.unwrap();
         clients.push(stream);
     }
-    assert!(server.open_files() >= before + 2, "the answers are on their way");
+    assert!(server.sockets() >= before + 2, "the answers are on their way");
     drop(clients);
     let begin = Instant::now();
-    while server.open_files() > before {
-        assert!(begin.elapsed() < PATIENCE, "{} connections to nobody", server.open_files() - before);
+    while server.sockets() > before {
+        assert!(begin.elapsed() < PATIENCE, "{} connections to nobody", server.sockets() - before);
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

@@ -10,8 +10,8 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Bytes that a server may have had in memory at any time.
-const BOUND: u64 = 100 << 20;
+/// Bytes that a server may have had in memory at any time, but for pages of the program's own file.
+const BOUND: u64 = 96 << 20;
 /// As `--api-timeout-ms`.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(2);
 /// For what must happen at all.
@@ -91,16 +91,24 @@ impl Server {
         assert_eq!(status(&answer), 200);
     }
 
-    /// It never took more memory than its bound: of all kinds, the pages of this unoptimised program's own file too.
+    /// It never took more memory than its bound. Pages of this unoptimised program's own file do not count: how many of them
+    /// one access brings in is the kernel's choice (12 MiB of them on one, 31 on another).
     pub(crate) fn stays_small(&self) {
         let status = std::fs::read_to_string(self.proc("status")).unwrap();
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        let peak = peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10;
+        let size = |name: &str| {
+            let size = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            size.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+        };
+        let peak = size("VmHWM:") - size("RssFile:");
         assert!(peak > 1 << 20 && peak < BOUND, "the server took {} MiB", peak >> 20);
     }
 
-    pub(crate) fn open_files(&self) -> usize {
-        std::fs::read_dir(self.proc("fd")).unwrap().count()
+    /// Sockets that it has open, its listeners among them. Not its other files: the database opens some when it has to.
+    pub(crate) fn sockets(&self) -> usize {
+        let files = std::fs::read_dir(self.proc("fd")).unwrap();
+        // one that is closed meanwhile cannot be read
+        let names = files.filter_map(|file| std::fs::read_link(file.unwrap().path()).ok());
+        names.filter(|name| name.to_string_lossy().starts_with("socket:")).count()
     }
 
     fn proc(&self, name: &str) -> PathBuf {
