@@ -27,6 +27,17 @@ pub enum Error {
     FloodLimit,
     #[error("`review_interval_ms` must be at least 1: it is the time from one comparison of all flows to the next")]
     ReviewInterval,
+    #[error("`report_interval_ms` must be at least 1: it is the time from one sign of life to the next")]
+    ReportInterval,
+    #[error(
+        "no transport_url: control = \"neutron\" needs the cloud's RabbitMQ, as neutron.conf has it \
+         (rabbit://USER:PASSWORD@HOST:5672/)"
+    )]
+    NoTransportUrl,
+    #[error(transparent)]
+    Oslo(#[from] oslo::Error),
+    #[error(transparent)]
+    Neutron(#[from] neutron::Error),
     #[error("\"{0}\" is not the address of a server: write host:port, as in 10.0.0.11:9690")]
     Server(String),
     #[error(

@@ -15,5 +15,5 @@ pub mod survey;
 
 pub use error::Error;
 pub use run::{own_name, run};
-pub use settings::{Config, DatapathType, Settings};
+pub use settings::{Config, Control, DatapathType, Settings};
 pub use state::{HostState, PortState, PortStatus, Restored, Status};

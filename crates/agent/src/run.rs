@@ -13,7 +13,7 @@ use tracing::{error, info, warn};
 
 use crate::events::{Command, Event, Level};
 use crate::io::checkpoint::Disk;
-use crate::io::{admin, database, file, server, switch};
+use crate::io::{admin, database, file, neutron, server, switch};
 use crate::settings::Source;
 use crate::static_feed::StaticFile;
 use crate::{Config, Error, HostState};
@@ -41,6 +41,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Erro
     let hang_up = Arc::new(Notify::new());
     let link = match config.source.clone() {
         Source::Server(address) => server::start(address, sender.clone(), outgoing, hang_up.clone()),
+        Source::Neutron(to) => neutron::start(&config, to, sender.clone(), outgoing, hang_up.clone())?,
         Source::StaticFile(path) => {
             let content = StaticFile::read(&path)?;
             let reload = signal(SignalKind::hangup()).map_err(|source| Error::Signal("SIGHUP", source))?;

@@ -6,15 +6,23 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use model::{HostName, LocalVlan, TunnelType};
+use oslo::address::{Addressing, Name};
+use oslo::transport::Broker;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::static_feed::StaticFile;
 
+/// `control_exchange` of all of Neutron's processes.
+const EXCHANGE: &str = "neutron";
+
 /// The agent's settings as file, environment and flags give them; every name is the same in all three.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct Settings {
+    /// Who says what this host is to wire.
+    pub control: Control,
     /// Where the server takes agents: `host:port`.
     pub server: String,
     /// Permits a plain-text stream to a server that is not on this host.
@@ -46,11 +54,29 @@ pub struct Settings {
     pub state_dir: PathBuf,
     /// Networks, ports and entries from this file in place of a server.
     pub static_file: Option<PathBuf>,
+    /// The cloud's RabbitMQ, as in `neutron.conf`, under `control = "neutron"`; and so are the three that follow.
+    pub transport_url: Option<String>,
+    pub amqp_durable_queues: bool,
+    pub rabbit_quorum_queue: bool,
+    pub rabbit_transient_quorum_queue: bool,
+    /// How often Neutron is told that this agent is alive, in milliseconds.
+    pub report_interval_ms: u64,
+}
+
+/// Who says what a host is to wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Control {
+    /// `culvert server`.
+    Culvert,
+    /// A stock neutron-server.
+    Neutron,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Settings {
+            control: Control::Culvert,
             server: "127.0.0.1:9690".to_owned(),
             insecure_server: false,
             local_ip: None,
@@ -69,6 +95,11 @@ impl Default for Settings {
             run_dir: "/run/culvert".into(),
             state_dir: "/var/lib/culvert".into(),
             static_file: None,
+            transport_url: None,
+            amqp_durable_queues: false,
+            rabbit_quorum_queue: false,
+            rabbit_transient_quorum_queue: false,
+            report_interval_ms: 30_000,
         }
     }
 }
@@ -128,14 +159,23 @@ pub struct Config {
 pub enum Source {
     /// A server at `host:port`.
     Server(String),
+    Neutron(Neutron),
     StaticFile(PathBuf),
+}
+
+/// How a stock neutron-server is spoken to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Neutron {
+    pub brokers: Vec<Broker>,
+    pub addressing: Addressing,
+    pub report_interval: Duration,
 }
 
 impl Config {
     /// Whether what the settings name can be used, as far as that is known before the agent runs.
     pub fn check(&self) -> Result<(), Error> {
         match &self.source {
-            Source::Server(_) => Ok(()),
+            Source::Server(_) | Source::Neutron(_) => Ok(()),
             Source::StaticFile(path) => StaticFile::read(path).map(drop),
         }
     }
@@ -143,7 +183,7 @@ impl Config {
     /// The file that holds what the server has said; none if no server says anything.
     pub(crate) fn checkpoint(&self) -> Option<PathBuf> {
         match self.source {
-            Source::Server(_) => Some(self.state_dir.join("agent.checkpoint")),
+            Source::Server(_) | Source::Neutron(_) => Some(self.state_dir.join("agent.checkpoint")),
             Source::StaticFile(_) => None,
         }
     }
@@ -183,8 +223,21 @@ impl Settings {
         if self.review_interval_ms == 0 {
             return Err(Error::ReviewInterval);
         }
+        if self.report_interval_ms == 0 {
+            return Err(Error::ReportInterval);
+        }
         let source = match self.static_file {
             Some(path) => Source::StaticFile(path),
+            None if self.control == Control::Neutron => Source::Neutron(Neutron {
+                brokers: Broker::parse_url(&self.transport_url.ok_or(Error::NoTransportUrl)?)?,
+                addressing: Addressing {
+                    durable: self.amqp_durable_queues,
+                    quorum: self.rabbit_quorum_queue,
+                    transient_quorum: self.rabbit_transient_quorum_queue,
+                    ..Addressing::new(Name::new(EXCHANGE)?)
+                },
+                report_interval: Duration::from_millis(self.report_interval_ms),
+            }),
             None => Source::Server(check_server(self.server, self.insecure_server)?),
         };
         Ok(Config {
@@ -276,6 +329,19 @@ mod tests {
             assert!(Settings { server: local.to_owned(), ..settings() }.parse(Some("compute1")).is_ok(), "{local}");
         }
         assert!(error(Settings { server: "nowhere".to_owned(), ..settings() }).contains("host:port"));
+    }
+
+    #[test]
+    fn neutron_needs_a_broker() {
+        let neutron = Settings { control: Control::Neutron, ..settings() };
+        assert!(error(neutron.clone()).contains("transport_url"));
+        let bad = Settings { transport_url: Some("amqp://u:secret@h".to_owned()), ..neutron.clone() };
+        assert!(error(bad.clone()).contains("rabbit://") && !error(bad).contains("secret"));
+        let good = Settings { transport_url: Some("rabbit://u:p@h1,u:p@h2/".to_owned()), ..neutron };
+        let Ok(Config { source: Source::Neutron(neutron), .. }) = good.parse(Some("compute1")) else {
+            panic!("a broker is all it needs")
+        };
+        assert_eq!(neutron.brokers.len(), 2);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::signals;
 Examples:
   culvert agent --server 10.0.0.11:9690 --insecure-server --local-ip 10.0.1.31
   culvert agent --local-ip 10.0.1.31 --static-file /etc/culvert/static.toml
+  culvert agent --control neutron --transport-url rabbit://neutron:SECRET@10.0.0.11:5672/ --local-ip 10.0.1.31
   culvert agent --local-ip 10.0.1.31 --check-config")]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -41,6 +42,8 @@ impl Component for Agent {
     const NAME: &'static str = "agent";
     #[rustfmt::skip]
     const OPTIONS: &'static [Opt] = &[
+        Opt { name: "control", kind: Kind::Text, value: "culvert|neutron", help:
+            "Who says what to wire: culvert server, or a stock neutron-server over RabbitMQ (see transport-url)" },
         Opt { name: "server", kind: Kind::Text, value: "HOST:PORT", help: "Where the server takes agents" },
         Opt { name: "insecure-server", kind: Kind::Switch, value: "BOOL", help:
             "Speak plain text to a server beyond this host: only over a network that you trust" },
@@ -71,6 +74,16 @@ impl Component for Agent {
             "Where agent.checkpoint lies: what the agent knows, for the next time it starts" },
         Opt { name: "static-file", kind: Kind::Text, value: "PATH", help:
             "Networks, ports and entries from this TOML or JSON file in place of a server; read again at SIGHUP [default: none]" },
+        Opt { name: "transport-url", kind: Kind::Text, value: "URL", help:
+            "Under control=neutron: the cloud's RabbitMQ as in neutron.conf, rabbit://USER:PASSWORD@HOST:PORT/VHOST with a comma between hosts; better in the file, where no list of processes shows it [default: none]" },
+        Opt { name: "amqp-durable-queues", kind: Kind::Switch, value: "BOOL", help:
+            "Under control=neutron: as in [oslo_messaging_rabbit] of all processes of the cloud" },
+        Opt { name: "rabbit-quorum-queue", kind: Kind::Switch, value: "BOOL", help:
+            "Under control=neutron: as in [oslo_messaging_rabbit] of all processes of the cloud" },
+        Opt { name: "rabbit-transient-quorum-queue", kind: Kind::Switch, value: "BOOL", help:
+            "Under control=neutron: as in [oslo_messaging_rabbit] of all processes of the cloud" },
+        Opt { name: "report-interval-ms", kind: Kind::Number, value: "MILLISECONDS", help:
+            "Under control=neutron: how often neutron-server is told that this agent is alive; well below its agent_down_time" },
     ];
 }
 
@@ -85,6 +98,7 @@ mod tests {
             host: "compute1".parse().ok(),
             static_file: Some("static.toml".into()),
             datapath_type: Some(agent::DatapathType::System),
+            transport_url: Some("rabbit://localhost/".to_owned()),
             ..agent::Settings::default()
         };
         crate::settings::options_match_fields::<Agent>(&settings);
