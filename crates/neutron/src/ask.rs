@@ -19,7 +19,10 @@ use crate::{Error, time};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ask {
     /// "This agent is alive"; the server answers whether it knew. `start`: the process has not said it before.
-    Alive { start: bool, devices: usize },
+    Alive {
+        start: bool,
+        devices: usize,
+    },
     /// "My tunnels of this type end here"; the server answers where all others' do.
     Endpoints(TunnelType),
     /// Ports by their ids.
@@ -28,7 +31,11 @@ pub enum Ask {
     /// All ports of a network.
     Members(NetworkId),
     /// Ports that are wired, and that are not any more. `refresh`: the server is to send all entries of their networks.
-    Devices { up: Vec<PortId>, down: Vec<PortId>, refresh: bool },
+    Devices {
+        up: Vec<PortId>,
+        down: Vec<PortId>,
+        refresh: bool,
+    },
 }
 
 /// What a request needs beside what it says.
@@ -82,7 +89,7 @@ impl Ask {
     pub fn patience(&self) -> Duration {
         match self {
             Ask::Alive { .. } => Duration::from_secs(30),
-            _ => Duration::from_secs(60),
+            _ => Duration::from_mins(1),
         }
     }
 

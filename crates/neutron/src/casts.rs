@@ -47,7 +47,11 @@ pub(crate) enum Cast {
     Port(PortFacts),
     PortGone(PortId),
     Network(NetworkFacts),
-    Tunnel { tunnel_type: TunnelType, address: IpAddr, gone: bool },
+    Tunnel {
+        tunnel_type: TunnelType,
+        address: IpAddr,
+        gone: bool,
+    },
     /// Nothing that concerns this agent.
     Other,
 }
@@ -137,7 +141,11 @@ pub fn subscriptions(
     let mut subscriptions = Vec::new();
     for topic in notifiers.chain(pushes) {
         let topic = topic?;
-        subscriptions.extend([addressing.topic(&topic), addressing.server(&topic, &host), addressing.fanout(&topic, id())]);
+        subscriptions.extend([
+            addressing.topic(&topic),
+            addressing.server(&topic, &host),
+            addressing.fanout(&topic, id()),
+        ]);
     }
     Ok(subscriptions)
 }

@@ -14,7 +14,11 @@ pub enum Effect {
     Close,
     Say(ToAgent),
     /// To be answered with [`Session::answered`](crate::Session::answered) under this number.
-    Call { number: u64, ask: Ask, limit: Duration },
+    Call {
+        number: u64,
+        ask: Ask,
+        limit: Duration,
+    },
     Info(String),
     Warn(String),
 }

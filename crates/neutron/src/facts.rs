@@ -117,7 +117,8 @@ impl PortFacts {
             Some(binding) if binding.host == host && binding.bound => Place::Here,
             Some(binding) if binding.host == host => Place::No("Neutron could not bind it to this host".to_owned()),
             active => {
-                let inactive = self.bindings.iter().any(|binding| binding.host == host && !binding.active && binding.bound);
+                let inactive =
+                    self.bindings.iter().any(|binding| binding.host == host && !binding.active && binding.bound);
                 let migrates = active.is_some_and(|binding| binding.migrating_to.as_deref() == Some(host));
                 match self.host() {
                     _ if inactive || migrates => Place::Soon,
@@ -174,14 +175,12 @@ impl NetworkFacts {
 
     /// The segment that a port of the network uses at a host, or why there is none.
     pub(crate) fn segment(&self, port: &PortFacts, host: &str) -> Result<Segment, String> {
-        match &self.segments[..] {
-            [only] => only.clone(),
-            _ => {
-                // In hierarchical binding the bottom level is the host's own.
-                let level = port.levels.iter().rev().find(|(of, _)| of == host);
-                level.map_or_else(|| Err("it is bound to no segment of its network".to_owned()), |(_, segment)| segment.clone())
-            }
+        if let [only] = &self.segments[..] {
+            return only.clone();
         }
+        // In hierarchical binding the bottom level is the host's own.
+        let level = port.levels.iter().rev().find(|(of, _)| of == host);
+        level.map_or_else(|| Err("it is bound to no segment of its network".to_owned()), |(_, segment)| segment.clone())
     }
 }
 

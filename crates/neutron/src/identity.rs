@@ -45,6 +45,7 @@ pub(crate) struct AgentState<'a> {
 type Nothing = BTreeMap<&'static str, String>;
 
 #[derive(Debug, Serialize)]
+#[allow(clippy::struct_excessive_bools, reason = "as Neutron has it")]
 struct Configurations<'a> {
     bridge_mappings: Nothing,
     resource_provider_bandwidths: Nothing,
@@ -75,7 +76,8 @@ struct Capabilities {
 impl Identity {
     /// `start`: the first report of this process. `devices`: ports that are wired.
     pub(crate) fn state(&self, start: bool, devices: usize) -> AgentState<'_> {
-        let versions = || BTreeMap::from([("Network", NETWORK_VERSION.to_string()), ("Port", PORT_VERSION.to_string())]);
+        let versions =
+            || BTreeMap::from([("Network", NETWORK_VERSION.to_string()), ("Port", PORT_VERSION.to_string())]);
         AgentState {
             binary: "neutron-openvswitch-agent",
             host: self.host.as_str(),

@@ -117,17 +117,16 @@ impl Network {
                 _ if port.is_several() => was.cloned(),
                 // Who wires it anew has it as it was.
                 Status::Build if view.speaks_for(port) => was.cloned(),
-                Status::Active if view.speaks_for(port) => match view.endpoint(port) {
-                    Some(endpoint) => {
+                Status::Active if view.speaks_for(port) => {
+                    if let Some(endpoint) = view.endpoint(port) {
                         // As in Neutron, a port without addresses has no entry, and its host wants BUM traffic.
                         self.table.floods.insert(endpoint);
                         Some(Row { endpoint, ips: port.ips.iter().copied().collect() })
-                    }
-                    None => {
+                    } else {
                         unknown.extend(port.host().map(ToOwned::to_owned));
                         was.cloned()
                     }
-                },
+                }
                 _ => None,
             };
             if let Some(row) = keeps.filter(|row| !row.ips.is_empty()) {

@@ -3,16 +3,18 @@
 //! It is level-triggered, as all of Culvert: what happens only changes what is known, and [`Session::settle`] compares that with
 //! what the agent was told and what the server was asked. So a start, a change and the repair after a loss take one way.
 
+mod calls;
+mod networks;
 mod orders;
 mod reports;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::{Epoch, NetworkId, Revision, TunnelType};
 use oslo::codec::Request;
 use oslo::{Json, Kind};
-use sync::messages::{Endpoint, Endpoints as EndpointList, HostComplete, MINOR, ToAgent, ToServer, Welcome};
+use sync::messages::{Endpoint, MINOR, ToAgent, ToServer, Welcome};
 use uuid::Uuid;
 
 use self::orders::Plugged;
@@ -266,7 +268,7 @@ impl Session {
         match ask {
             Ask::Alive { .. } => self.take_alive(ask::alive(answer)?.as_deref()),
             Ask::Endpoints(tunnel_type) => self.set_endpoints(*tunnel_type, ask::tunnels(answer)?),
-            Ask::Ports(ids) => self.take_ports(ids, ask::ports(answer)?),
+            Ask::Ports(ids) => self.take_ports(ids, &ask::ports(answer)?),
             Ask::Network(id) => {
                 let facts = ask::network(answer)?;
                 if let Some(network) = self.networks.get_mut(id) {
@@ -295,7 +297,9 @@ impl Session {
     fn take_alive(&mut self, answer: Option<&str>) {
         self.need_alive.met();
         let Some(answer) = answer else {
-            self.warn("the server takes no account of this agent: is this host's clock behind the server's?".to_owned());
+            self.warn(
+                "the server takes no account of this agent: is this host's clock behind the server's?".to_owned(),
+            );
             self.need_alive = Need::Wanted;
             self.fail();
             return;
@@ -320,197 +324,6 @@ impl Session {
     fn set_endpoints(&mut self, tunnel_type: TunnelType, tunnels: Vec<ask::Tunnel>) {
         self.endpoints.set(tunnel_type, tunnels);
         self.need_endpoints.entry(tunnel_type).or_default().met();
-    }
-
-    fn take_cast(&mut self, cast: Cast) {
-        match cast {
-            Cast::Add(networks) => self.take_pairs(networks, |network, endpoint, pairs| network.table.add(endpoint, pairs)),
-            Cast::Remove(networks) => {
-                self.take_pairs(networks, |network, endpoint, pairs| network.table.remove(endpoint, pairs));
-            }
-            Cast::Change(networks) => {
-                for (id, endpoints) in networks {
-                    let Some(network) = self.networks.get_mut(&id) else { continue };
-                    for (endpoint, changed) in &endpoints {
-                        network.table.change(*endpoint, changed);
-                    }
-                    network.judge_soon();
-                }
-            }
-            Cast::Port(port) => {
-                self.take_own(&port);
-                if let Some(network) = self.networks.get_mut(&port.network) {
-                    network.push(port);
-                }
-            }
-            Cast::PortGone(id) => {
-                self.take_gone(id);
-                self.networks.values_mut().for_each(|network| network.push_gone(id));
-            }
-            Cast::Network(facts) => {
-                let network = self.networks.get_mut(&facts.id);
-                let newer = |network: &&mut Network| {
-                    network.facts.as_ref().is_none_or(|known| known.revision <= facts.revision)
-                };
-                if let Some(network) = network.filter(newer) {
-                    network.facts = Some(facts);
-                }
-            }
-            Cast::Tunnel { tunnel_type, address, gone: true } => self.endpoints.remove(tunnel_type, address),
-            Cast::Tunnel { tunnel_type, address, gone: false } => self.endpoints.add(tunnel_type, address),
-            Cast::Other => {}
-        }
-    }
-
-    fn take_pairs(
-        &mut self,
-        networks: BTreeMap<NetworkId, crate::casts::Pairs>,
-        take: impl Fn(&mut Network, std::net::IpAddr, &[crate::casts::Pair]),
-    ) {
-        for (id, endpoints) in networks {
-            let Some(network) = self.networks.get_mut(&id) else { continue };
-            for (endpoint, pairs) in &endpoints {
-                take(network, *endpoint, pairs);
-            }
-            network.judge_soon();
-        }
-    }
-
-    fn say_again(&mut self, id: NetworkId) {
-        if let Some(network) = self.networks.get_mut(&id).filter(|network| network.revision.is_some()) {
-            let messages = network.snapshot(id, self.identity.local_ip, &mut self.revision);
-            self.effects.extend(messages.map(Effect::Say));
-        }
-    }
-
-    fn settle_endpoints(&mut self) {
-        let complete = self.identity.tunnel_types.iter().all(|it| self.endpoints.is_complete(*it));
-        if self.identity.l2_population || !complete {
-            return;
-        }
-        let list = self.endpoints.list(self.identity.local_ip);
-        if self.endpoints_told.as_ref() != Some(&list) {
-            self.revision = self.revision.next();
-            let (previous, revision) = (Revision::ZERO, self.revision);
-            let removes = Vec::new();
-            self.say(ToAgent::Endpoints(EndpointList { previous, revision, upserts: list.clone(), removes }));
-            self.endpoints_told = Some(list);
-        }
-    }
-
-    fn settle_networks(&mut self) {
-        let wired = self.wired_networks();
-        for (id, network) in &mut self.networks {
-            if !wired.contains(id) {
-                if network.segment.is_some() {
-                    network.drop_ports();
-                    self.effects.push(Effect::Say(ToAgent::Dropped(*id)));
-                }
-                continue;
-            }
-            if !self.identity.l2_population || network.segment.is_none() {
-                continue;
-            }
-            if network.revision.is_none() && network.need_ports.is_met() {
-                let messages = network.snapshot(*id, self.identity.local_ip, &mut self.revision);
-                self.effects.extend(messages.map(Effect::Say));
-            } else {
-                let told = network.tell(*id, self.identity.local_ip, &mut self.revision);
-                self.effects.extend(told.map(Effect::Say));
-            }
-        }
-        let named: BTreeSet<_> = self.plugged.values().filter_map(Plugged::network).collect();
-        self.networks.retain(|id, _| named.contains(id));
-    }
-
-    /// Once all is known of what is plugged here, and told, what is of others may go.
-    fn settle_complete(&mut self) {
-        let mesh = self.identity.l2_population || self.endpoints_told.is_some();
-        let told = self.plugged.values().all(|plugged| plugged.told.is_some());
-        let wired = self.wired_networks();
-        let l2_population = self.identity.l2_population;
-        let revision = |id| {
-            let revision = self.networks.get(&id).and_then(|network| network.revision);
-            if l2_population { Some((id, revision?)) } else { Some((id, Revision::ZERO)) }
-        };
-        let networks: Option<Vec<_>> = wired.into_iter().map(revision).collect();
-        let Some(networks) = networks.filter(|_| self.inventory && !self.complete && mesh && told) else { return };
-        self.complete = true;
-        self.say(ToAgent::HostComplete(HostComplete { revision: self.revision, networks }));
-        self.effects.push(Effect::Info("the server has said all there is to know for this host".to_owned()));
-    }
-
-    fn settle_calls(&mut self) {
-        if self.stage == Stage::Away || self.pause > 0 {
-            return;
-        }
-        if self.need_alive == Need::Wanted {
-            self.need_alive = Need::Asked;
-            self.call(Ask::Alive { start: !self.started, devices: self.reports.count() });
-        }
-        if self.stage != Stage::Open {
-            return;
-        }
-        for (tunnel_type, need) in self.need_endpoints.clone() {
-            if need == Need::Wanted {
-                self.need_endpoints.insert(tunnel_type, Need::Asked);
-                self.call(Ask::Endpoints(tunnel_type));
-            }
-        }
-        if let Some(ask) = self.reports.next(self.identity.l2_population, &self.networks, &self.plugged) {
-            self.call(ask);
-        }
-        while self.calls.len() < MOST_CALLS {
-            let Some(ask) = self.next_pull() else { break };
-            self.call(ask);
-        }
-    }
-
-    fn next_pull(&mut self) -> Option<Ask> {
-        if let Some(ids) = self.ports_to_ask() {
-            return Some(Ask::Ports(ids));
-        }
-        for (id, network) in &mut self.networks {
-            if network.need_facts == Need::Wanted {
-                network.need_facts = Need::Asked;
-                return Some(Ask::Network(*id));
-            }
-            let endpoints = network.segment.is_some_and(|segment| self.endpoints.is_complete(segment.tunnel_type));
-            if self.identity.l2_population && endpoints && network.need_ports == Need::Wanted {
-                network.ask_ports();
-                return Some(Ask::Members(*id));
-            }
-        }
-        None
-    }
-
-    fn call(&mut self, ask: Ask) {
-        self.next_call += 1;
-        let limit = ask.patience() * 2_u32.pow(self.silences.min(MOST_DOUBLED));
-        self.calls.insert(self.next_call, ask.clone());
-        self.effects.push(Effect::Call { number: self.next_call, ask, limit });
-    }
-
-    /// It is to be asked again, after a while.
-    fn failed(&mut self, ask: Ask) {
-        match ask {
-            Ask::Alive { .. } => self.need_alive = Need::Wanted,
-            Ask::Endpoints(tunnel_type) => drop(self.need_endpoints.insert(tunnel_type, Need::Wanted)),
-            Ask::Ports(ids) => self.ask_again(&ids),
-            Ask::Network(id) => {
-                self.networks.entry(id).and_modify(|network| network.need_facts = Need::Wanted);
-            }
-            Ask::Members(id) => {
-                self.networks.entry(id).and_modify(|network| network.need_ports = Need::Wanted);
-            }
-            Ask::Devices { .. } => self.reports.failed(),
-        }
-        self.fail();
-    }
-
-    fn fail(&mut self) {
-        self.pause = (FIRST_PAUSE << self.failures.min(5)).min(MOST_PAUSE);
-        self.failures += 1;
     }
 
     fn say(&mut self, message: ToAgent) {

@@ -93,8 +93,7 @@ fn by_mac(pairs: &[Pair]) -> BTreeMap<Mac, BTreeSet<IpAddr>> {
 
 /// UUIDs of version 8 (RFC 9562): no port of Neutron's has such a one.
 fn of_mac(mac: Mac) -> PortId {
-    let [a, b, c, d, e, f] = mac.0;
-    PortId(Builder::from_custom_bytes([1, 0, 0, 0, 0, 0, 0, 0, 0, 0, a, b, c, d, e, f]).into_uuid())
+    PortId(Builder::from_custom_bytes((1_u128 << 120 | u128::from(mac.to_u64())).to_be_bytes()).into_uuid())
 }
 
 fn of_endpoint(endpoint: IpAddr) -> PortId {

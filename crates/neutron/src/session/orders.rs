@@ -72,7 +72,7 @@ impl Session {
         self.plugged.values_mut().filter(asked).for_each(|plugged| plugged.need = Need::Wanted);
     }
 
-    pub(super) fn take_ports(&mut self, ids: &[PortId], ports: Vec<PortFacts>) {
+    pub(super) fn take_ports(&mut self, ids: &[PortId], ports: &[PortFacts]) {
         let there: BTreeSet<_> = ports.iter().map(|port| port.id).collect();
         for plugged in self.plugged.values_mut() {
             let Some(port) = plugged.port.filter(|port| ids.contains(port)) else { continue };
@@ -84,7 +84,9 @@ impl Session {
                 }
             }
         }
-        ports.iter().for_each(|port| self.take_own(port));
+        for port in ports {
+            self.take_own(port);
+        }
     }
 
     /// What is said of a port, if it is plugged here and this is news.
@@ -126,7 +128,8 @@ impl Session {
                 network.fresh |= network.segment.is_none();
                 network.segment = Some(info.segment);
             }
-            let Some(plugged) = self.plugged.get_mut(&id).filter(|plugged| plugged.told.as_ref() != Some(&order)) else {
+            let Some(plugged) = self.plugged.get_mut(&id).filter(|plugged| plugged.told.as_ref() != Some(&order))
+            else {
                 continue;
             };
             plugged.told = Some(order.clone());
