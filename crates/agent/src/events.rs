@@ -18,6 +18,13 @@ pub enum Event {
     Retry,
 }
 
+impl Event {
+    /// The server says which ports are to be wired: what takes the database and the switch longest.
+    pub(crate) fn is_order(&self) -> bool {
+        matches!(self, Event::Server(Server::Message(ToAgent::Orders(_))))
+    }
+}
+
 /// From OVSDB.
 #[derive(Debug)]
 pub enum Database {
@@ -111,12 +118,12 @@ pub enum Command {
         bridge: Bridge,
         session: u64,
     },
-    /// One such command per bridge is under way at a time. `together`: as one bundle, if the switch takes it.
+    /// Answered by [`Switch::Applied`], in the order of the commands.
     Apply {
         bridge: Bridge,
         session: u64,
         flow_mods: Vec<FlowMod>,
-        together: bool,
+        way: Way,
     },
     Send(ToServer),
     /// End the stream to the server, and open another after a while.
@@ -124,6 +131,17 @@ pub enum Command {
         reason: String,
     },
     Say(Level, String),
+}
+
+/// How flow-mods go to a switch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// One after the other, and after all that was sent before.
+    InOrder,
+    /// In one moment, as a bundle, if the switch takes it.
+    Together,
+    /// In no order, neither among themselves nor with the others that are spread: over several connections.
+    Spread,
 }
 
 /// How much a line of the log matters.

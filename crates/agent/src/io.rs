@@ -5,5 +5,6 @@ pub(crate) mod checkpoint;
 pub(crate) mod database;
 pub(crate) mod file;
 pub(crate) mod neutron;
+mod lanes;
 pub(crate) mod server;
 pub(crate) mod switch;

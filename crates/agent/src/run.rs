@@ -78,9 +78,16 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Erro
             _ = retry.tick() => Event::Retry,
             _ = review.tick() => Event::Review,
         };
+        // What has come together is compared once; but an order is carried out before what comes behind it, which may be
+        // all entries of a network, is taken in.
+        let mut urgent = event.is_order();
         state.handle(event);
         for _ in 1..TOGETHER {
+            if urgent {
+                break;
+            }
             let Ok(event) = events.try_recv() else { break };
+            urgent = event.is_order();
             state.handle(event);
         }
         loop {
@@ -91,6 +98,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Erro
             for command in commands {
                 outside.execute(command);
             }
+            // What was asked for is on its way while the rest is made ready.
+            tokio::task::yield_now().await;
         }
         disk.save(&mut state);
     }
@@ -119,8 +128,8 @@ impl Outside {
             Command::Transact { id, operations } => self.database(database::Order::Transact { id, operations }),
             Command::Refetch => self.database(database::Order::Refetch),
             Command::Dump { bridge, session } => self.switch(bridge, switch::Order::Dump { session }),
-            Command::Apply { bridge, session, flow_mods, together } => {
-                self.switch(bridge, switch::Order::Apply { session, flow_mods, together });
+            Command::Apply { bridge, session, flow_mods, way } => {
+                self.switch(bridge, switch::Order::Apply { session, flow_mods, way });
             }
             Command::Send(message) => {
                 let full = self.messages.as_ref().is_some_and(|messages| messages.try_send(message).is_err());

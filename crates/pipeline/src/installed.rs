@@ -105,10 +105,6 @@ impl Installed {
         self.rows.get(row).is_some_and(|mark| mark.cookie == fold(cookie))
     }
 
-    pub fn holds_any_of(&self, bridge: Bridge) -> bool {
-        self.rows.keys().any(|row| row.bridge() == bridge)
-    }
-
     pub fn rows(&self) -> impl Iterator<Item = &Row> {
         self.rows.keys()
     }

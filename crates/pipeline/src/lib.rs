@@ -33,7 +33,7 @@ pub use error::Error;
 pub use installed::Installed;
 pub use local::{LocalPort, PatchPorts};
 pub use modes::{FLOOD_LIMIT, Modes, VXLAN_PORT};
-pub use plan::{Change, Op, Plan, plan, plan_from_nothing};
+pub use plan::{Change, Op, Plan, plan, plan_in_turn};
 pub use problem::Problem;
 pub use recognise::Ownership;
 pub use row::{Bridge, Row, Scope};

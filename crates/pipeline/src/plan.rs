@@ -43,18 +43,26 @@ pub fn plan(
     rows: impl IntoIterator<Item = Row>,
     may_remove: impl Fn(&Row) -> bool,
 ) -> Plan {
+    let mut plan = plan_in_turn(state, installed, rows, may_remove);
+    plan.ops.retain(|op| op.change != Change::Add || op.flow_mod(state).is_some());
+    plan
+}
+
+/// The same, but whether a row that is not there is wanted at all is seen when its turn comes ([`Op::flow_mod`]): its place
+/// is known without looking at it, so the first steps can go before the last are known.
+pub fn plan_in_turn(
+    state: &State,
+    installed: &Installed,
+    rows: impl IntoIterator<Item = Row>,
+    may_remove: impl Fn(&Row) -> bool,
+) -> Plan {
     let mut plan = Plan::default();
     let mut rows: Vec<Row> = rows.into_iter().collect();
     rows.sort_unstable();
     rows.dedup();
     let freed = |vlan: LocalVlan| rows.binary_search(&Row::Learned { vlan }).is_ok();
     for row in &rows {
-        let change = match state.derive(row) {
-            Derived::Partial(flow) if installed.holds_of(row, flow.cookie) => None,
-            Derived::Flow(flow) | Derived::Partial(flow) => installed.compare(row, &flow),
-            Derived::Pending => None,
-            Derived::Absent => installed.may_hold(row).then_some(Change::Remove),
-        };
+        let change = if installed.may_hold(row) { change(state, installed, row) } else { Some(Change::Add) };
         let Some(change) = change else { continue };
         if change == Change::Remove && !may_remove(row) {
             plan.held.push(*row);
@@ -80,14 +88,14 @@ pub fn plan(
     plan
 }
 
-/// The plan for a bridge that holds nothing of ours. Each row is new, so what comes before what is known without looking
-/// at any: whether a row is wanted at all is seen when its turn comes ([`Op::flow_mod`]), and the first can go at once.
-#[must_use]
-pub fn plan_from_nothing(rows: impl IntoIterator<Item = Row>) -> Plan {
-    let mut ops: Vec<_> = rows.into_iter().map(|row| Op::new(row, Change::Add)).collect();
-    ops.sort_unstable();
-    ops.dedup();
-    Plan { ops, held: Vec::new() }
+/// What must be done about a row that may be there.
+fn change(state: &State, installed: &Installed, row: &Row) -> Option<Change> {
+    match state.derive(row) {
+        Derived::Partial(flow) if installed.holds_of(row, flow.cookie) => None,
+        Derived::Flow(flow) | Derived::Partial(flow) => installed.compare(row, &flow),
+        Derived::Pending => None,
+        Derived::Absent => Some(Change::Remove),
+    }
 }
 
 impl Op {

@@ -8,8 +8,10 @@ use openflow::connection::{Change, Connection, Options, Outcome, Target, keep_co
 use openflow::{Error, Flow, FlowEvent, FlowFilter, FlowMod, FlowUpdate, connection};
 use pipeline::Bridge;
 use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
 
-use crate::events::{Event, Features, FlowChange, Refused, Switch};
+use super::lanes::Lanes;
+use crate::events::{Event, Features, FlowChange, Refused, Switch, Way};
 
 /// Waits between tries: the socket is on this host, and appears as soon as the bridge does. A switch that has come back
 /// forwards nothing until we have found it, however long it was away, and a look costs one system call.
@@ -17,6 +19,8 @@ const FIRST_RETRY: Duration = Duration::from_millis(5);
 const MOST_RETRY: Duration = Duration::from_millis(10);
 /// Flows of a dump that go to the state at a time.
 const PART: usize = 256;
+/// Time without an order after which what was there for many is put away: more connections, and that nobody is watched.
+const QUIET: Duration = Duration::from_millis(50);
 /// Flow-mods of one order up to which the switch goes on telling what others change. It names each of ours too, which took
 /// as long again as carrying it out (OVS 3.1: 10,000 in 208 ms in the place of 124 ms).
 const MOST_WATCHED: usize = 500;
@@ -27,7 +31,7 @@ const BAD_ACTION: u16 = 2;
 #[derive(Debug)]
 pub(crate) enum Order {
     Dump { session: u64 },
-    Apply { session: u64, flow_mods: Vec<FlowMod>, together: bool },
+    Apply { session: u64, flow_mods: Vec<FlowMod>, way: Way },
 }
 
 /// Starts the task that keeps a connection to a bridge's management socket.
@@ -35,11 +39,19 @@ pub(crate) fn start(bridge: Bridge, socket: PathBuf, events: mpsc::Sender<Event>
     // The state has few orders per bridge under way: this queue stays short.
     let (sender, orders) = mpsc::unbounded_channel();
     let backoff = Backoff::new(FIRST_RETRY, MOST_RETRY);
-    let changes = keep_connected(Target::Unix(socket), Options::default(), backoff, rand::random);
-    let under_way = FuturesOrdered::new();
-    tokio::spawn(
-        Task { bridge, events, connection: None, session: 0, under_way, watch: Watch::Off }.run(changes, orders),
-    );
+    let target = Target::Unix(socket);
+    let changes = keep_connected(target.clone(), Options::default(), backoff, rand::random);
+    let task = Task {
+        bridge,
+        events,
+        connection: None,
+        lanes: Lanes::new(target),
+        session: 0,
+        under_way: FuturesOrdered::new(),
+        watch: Watch::Off,
+        busy: Instant::now(),
+    };
+    tokio::spawn(task.run(changes, orders));
     sender
 }
 
@@ -47,11 +59,14 @@ struct Task {
     bridge: Bridge,
     events: mpsc::Sender<Event>,
     connection: Option<Connection>,
+    lanes: Lanes,
     /// Counts connections.
     session: u64,
     /// Batches on their way, in the order sent.
     under_way: FuturesOrdered<BoxFuture<'static, Result<Vec<Refused>, Error>>>,
     watch: Watch,
+    /// When something was last sent or confirmed.
+    busy: Instant,
 }
 
 /// Whether the switch tells what others change.
@@ -70,6 +85,8 @@ struct Over;
 impl Task {
     async fn run(mut self, mut changes: mpsc::Receiver<Change>, mut orders: mpsc::UnboundedReceiver<Order>) {
         loop {
+            let is_over = self.under_way.is_empty() && (self.watch == Watch::Paused || !self.lanes.is_empty());
+            let quiet = sleep_until(self.busy + QUIET);
             let done = tokio::select! {
                 change = changes.recv() => match change {
                     Some(change) => self.on_change(change).await,
@@ -80,6 +97,8 @@ impl Task {
                     None => return,
                 },
                 Some(applied) = self.under_way.next() => self.on_applied(applied).await,
+                Some(()) = self.lanes.opened() => Ok(()),
+                () = quiet, if is_over => self.on_quiet().await,
             };
             if done.is_err() {
                 return;
@@ -98,6 +117,7 @@ impl Task {
                 let Some(bundles) = bundles else { return Ok(()) };
                 self.watch = if watch.unwrap_or(false) { Watch::On } else { Watch::Off };
                 self.connection = Some(connection);
+                self.lanes.close();
                 self.under_way.clear();
                 self.say(Switch::Connected { session: self.session, features: Features { bundles } }).await
             }
@@ -119,19 +139,41 @@ impl Task {
         let Some(connection) = self.connection.clone().filter(|_| *session == self.session) else { return Ok(()) };
         match order {
             Order::Dump { .. } => self.dump(&connection).await,
-            Order::Apply { flow_mods, together: true, .. } => {
+            Order::Apply { flow_mods, way: Way::Together, .. } => {
                 self.under_way.push_back(Box::pin(bundle(connection, flow_mods)));
                 Ok(())
             }
-            Order::Apply { flow_mods, .. } => {
-                if flow_mods.len() > MOST_WATCHED && self.watch == Watch::On {
-                    self.watch = Watch::Paused;
-                    // An error here is the connection's, which says so by itself.
-                    let _ = connection.unmonitor_flows().await;
+            Order::Apply { flow_mods, way: Way::InOrder, .. } => {
+                if flow_mods.len() > MOST_WATCHED {
+                    self.unwatch(&connection).await;
                 }
                 self.send(&connection, &flow_mods).await
             }
+            Order::Apply { flow_mods, way: Way::Spread, .. } => {
+                // What comes over another connection would be told as somebody else's.
+                self.unwatch(&connection).await;
+                let lane = self.lanes.next(&connection);
+                self.send(&lane, &flow_mods).await
+            }
         }
+    }
+
+    async fn unwatch(&mut self, connection: &Connection) {
+        if self.watch == Watch::On {
+            self.watch = Watch::Paused;
+            // An error here is the connection's, which says so by itself.
+            let _ = connection.unmonitor_flows().await;
+        }
+    }
+
+    async fn on_quiet(&mut self) -> Result<(), Over> {
+        self.lanes.close();
+        if self.watch == Watch::Paused
+            && let Some(connection) = self.connection.clone()
+        {
+            self.watch(&connection).await;
+        }
+        Ok(())
     }
 
     async fn watch(&mut self, connection: &Connection) {
@@ -140,6 +182,7 @@ impl Task {
     }
 
     async fn send(&mut self, connection: &Connection, flow_mods: &[FlowMod]) -> Result<(), Over> {
+        self.busy = Instant::now();
         match connection.send_flow_mods(flow_mods).await {
             Ok(sent) => {
                 self.under_way.push_back(Box::pin(async { sent.outcome().await.map(refused) }));
@@ -150,22 +193,17 @@ impl Task {
     }
 
     async fn on_applied(&mut self, applied: Result<Vec<Refused>, Error>) -> Result<(), Over> {
+        self.busy = Instant::now();
         match applied {
-            Ok(refused) => self.say(Switch::Applied { session: self.session, refused }).await?,
-            Err(error) => return self.give_up(&error).await,
+            Ok(refused) => self.say(Switch::Applied { session: self.session, refused }).await,
+            Err(error) => self.give_up(&error).await,
         }
-        if self.watch == Watch::Paused
-            && self.under_way.is_empty()
-            && let Some(connection) = self.connection.clone()
-        {
-            self.watch(&connection).await;
-        }
-        Ok(())
     }
 
     /// What is in is not known: the next connection begins with a dump.
     async fn give_up(&mut self, reason: &Error) -> Result<(), Over> {
         self.connection = None;
+        self.lanes.close();
         self.under_way.clear();
         self.say(Switch::Lost { session: self.session, reason: reason.to_string() }).await
     }

@@ -1,18 +1,14 @@
 //! From the rows that may differ to flow-mods, in the order in which nothing breaks on the way.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 
 use openflow::{FlowFilter, FlowMod, PortNo};
-use pipeline::{Bridge, Change, Cookie, Kind, Op, PatchPorts, Row, Scope, State, plan, plan_from_nothing};
+use pipeline::{Bridge, Change, Cookie, Kind, Op, PatchPorts, Row, Scope, State, plan, plan_in_turn};
 
 use super::HostState;
 use super::switch::{Batch, Switch};
-use crate::events::{Command, Level};
+use crate::events::{Command, Level, Way};
 
-/// Flow-mods of one batch, and batches that the switch has not confirmed. Bounds what is held in memory, and keeps the
-/// switch busy while the next batch is made ready.
-const BATCH: usize = 1024;
-const MOST_UNDER_WAY: usize = 4;
 /// Flow-mods up to which a batch takes effect in one moment, as a bundle. A larger one would stop forwarding for too
 /// long (measured on OVS 3.1: 150 ms for 100,000) and is sent plain, stage by stage.
 const BUNDLE: usize = 500;
@@ -89,12 +85,9 @@ impl HostState {
             return;
         }
         let switch = self.switch(bridge);
-        if !switch.is_ready() || switch.under_way.len() == MOST_UNDER_WAY {
-            return;
-        }
         // What is under way is followed only by the rest of its plan: the next one is compared with what is known to be in,
         // and would overtake a bundle.
-        if !switch.under_way.is_empty() && (switch.planned.is_empty() || !switch.pending.is_empty()) {
+        if !switch.is_ready() || (!switch.under_way.is_empty() && !switch.pending.is_empty()) {
             return;
         }
         if !switch.pending.is_empty() {
@@ -104,42 +97,48 @@ impl HostState {
             let ops = self.compare(bridge, &rows);
             self.switch(bridge).planned = ops.into();
         }
-        let switch = self.switch(bridge);
-        let ops: Vec<_> = switch.planned.drain(..switch.planned.len().min(BATCH)).collect();
-        if switch.planned.is_empty() {
-            // A large plan's memory is given back.
-            switch.planned = VecDeque::new();
-        }
-        let mut flow_mods = Vec::with_capacity(ops.len());
-        let mut sent = Vec::with_capacity(ops.len());
-        for op in ops {
-            if let Some(flow_mod) = op.flow_mod(&self.pipeline) {
-                // From here on it counts as installed, until the switch says otherwise.
-                self.installed.confirm(&op, &flow_mod);
-                flow_mods.push(flow_mod);
-                sent.push(op);
+        let (mut flow_mods, mut sent, mut spread) = (Vec::new(), Vec::new(), None);
+        // Steps whose turn shows that there is nothing to be done are passed over.
+        while flow_mods.is_empty()
+            && let Some(next) = self.switch(bridge).take_next()
+        {
+            spread = next.spread;
+            (flow_mods, sent) = (Vec::with_capacity(next.ops.len()), Vec::with_capacity(next.ops.len()));
+            for op in next.ops {
+                if let Some(flow_mod) = op.flow_mod(&self.pipeline) {
+                    // From here on it counts as installed, until the switch says otherwise.
+                    self.installed.confirm(&op, &flow_mod);
+                    flow_mods.push(flow_mod);
+                    sent.push(op);
+                }
             }
         }
         let change = self.change;
         let switch = self.switch(bridge);
-        let change = if switch.planned.is_empty() {
+        // Removals of what is no row come last, and nothing is spread beside them.
+        let is_last = switch.planned.is_empty() && (switch.removals.is_empty() || spread.is_none());
+        if is_last && (switch.under_way.is_empty() || !flow_mods.is_empty()) {
             flow_mods.append(&mut switch.removals);
-            change
-        } else {
-            switch.confirmed
-        };
+        }
         if flow_mods.is_empty() {
-            if switch.under_way.is_empty() {
+            if is_last && switch.under_way.is_empty() {
                 switch.confirmed = change;
             }
             return;
         }
         let alone = switch.under_way.is_empty() && switch.planned.is_empty();
         let plain = sent.len() == flow_mods.len() && sent.iter().all(is_news);
-        let together = switch.bundles() && alone && !plain && flow_mods.len() <= BUNDLE;
+        let way = if spread.is_some() {
+            Way::Spread
+        } else if switch.bundles() && alone && !plain && flow_mods.len() <= BUNDLE {
+            Way::Together
+        } else {
+            Way::InOrder
+        };
+        let change = if is_last { change } else { switch.confirmed };
         let session = switch.session();
-        switch.under_way.push_back(Batch { ops: sent, change });
-        self.commands.push(Command::Apply { bridge, session, flow_mods, together });
+        switch.under_way.push_back(Batch { ops: sent, change, spread });
+        self.commands.push(Command::Apply { bridge, session, flow_mods, way });
     }
 
     /// The steps from what is installed to what is wanted, for these rows.
@@ -160,10 +159,10 @@ impl HostState {
             rows.iter().filter(|row| !(refused.contains(row) || too_early && **row == Row::Refuse)).copied();
         // At first every row that nobody wants is an orphan; later only what was one then.
         let may_remove = |row: &Row| (known && !orphans.contains(row)) || self.is_settled(row.scope());
-        let plan = if known || self.repair.is_reviewing(bridge) || self.installed.holds_any_of(bridge) {
+        let plan = if self.repair.counts_steps(bridge) {
             plan(&self.pipeline, &self.installed, candidates, may_remove)
         } else {
-            plan_from_nothing(candidates)
+            plan_in_turn(&self.pipeline, &self.installed, candidates, may_remove)
         };
         self.note_repairs(bridge, &plan.ops);
         let untouched = orphans.into_iter().filter(|row| !rows.contains(row));

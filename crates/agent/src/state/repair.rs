@@ -66,6 +66,11 @@ impl Repair {
     }
 
     /// It is read because it was time, not because it is new.
+    /// What is compared next may undo what others did, each step of which counts.
+    pub(super) fn counts_steps(&self, bridge: Bridge) -> bool {
+        self.is_reviewing(bridge) || !self.touched.is_empty()
+    }
+
     pub(super) fn is_reviewing(&self, bridge: Bridge) -> bool {
         self.reviewing.contains(&bridge)
     }

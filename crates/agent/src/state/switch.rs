@@ -3,10 +3,21 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use openflow::FlowMod;
-use pipeline::{Bridge, Op, Ownership, Row};
+use pipeline::{Bridge, Op, Ownership, Row, Stage};
 
 use super::HostState;
 use crate::events::{self, Command, Level, Refused};
+
+/// Flow-mods of one batch, and batches that the switch has not confirmed. Bounds what is held in memory, and keeps the
+/// switch busy while the next batch is made ready.
+const BATCH: usize = 1024;
+const MOST_UNDER_WAY: usize = 4;
+/// Steps of one stage from which on they are spread over several connections: Open vSwitch takes so many messages of each
+/// (50 in 3.1) before it looks after everything else.
+const SPREAD_FROM: usize = 512;
+/// The same of what is spread: smaller, as each connection is to have some.
+const SPREAD_BATCH: usize = 256;
+const MOST_SPREAD: usize = 16;
 
 #[derive(Debug)]
 pub(super) struct Switch {
@@ -48,6 +59,16 @@ pub(super) struct Batch {
     pub(super) ops: Vec<Op>,
     /// The change that the switch is at once this is in.
     pub(super) change: u64,
+    /// The stage that it is a part of, if that is spread over several connections.
+    pub(super) spread: Option<Stage>,
+}
+
+/// Steps that can go now.
+#[derive(Debug)]
+pub(super) struct Next {
+    pub(super) ops: Vec<Op>,
+    /// As in [`Batch`].
+    pub(super) spread: Option<Stage>,
 }
 
 impl Switch {
@@ -83,6 +104,38 @@ impl Switch {
 
     pub(super) fn session(&self) -> u64 {
         self.session
+    }
+
+    /// The next of the planned steps, but for what must wait until what is under way is in: a stage is in before the next
+    /// begins, where one of the two is spread.
+    pub(super) fn take_next(&mut self) -> Option<Next> {
+        let first = self.planned.front()?.stage;
+        let end_of = |stage: Stage| self.planned.partition_point(|op| op.stage <= stage);
+        let last = self.under_way.back();
+        let goes_on = last.is_some_and(|last| last.spread == Some(first));
+        let spread = (goes_on || end_of(first) >= SPREAD_FROM).then_some(first);
+        let most = if spread.is_some() { MOST_SPREAD } else { MOST_UNDER_WAY };
+        if self.under_way.len() >= most || last.is_some_and(|last| last.spread != spread) {
+            return None;
+        }
+        let mut end = 0;
+        if spread.is_some() {
+            end = end_of(first).min(SPREAD_BATCH);
+        } else {
+            while let Some(op) = self.planned.get(end).filter(|_| end < BATCH) {
+                let stage_end = end_of(op.stage);
+                if end > 0 && stage_end - end >= SPREAD_FROM {
+                    break;
+                }
+                end = stage_end;
+            }
+        }
+        let ops = self.planned.drain(..end.min(BATCH)).collect();
+        if self.planned.is_empty() {
+            // A large plan's memory is given back.
+            self.planned = VecDeque::new();
+        }
+        Some(Next { ops, spread })
     }
 
     /// These rows may differ now from what is installed.

@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::{Entry, LocalVlan, Mac, NetworkId, PortId, Segment, TunnelType};
 use openflow::{Action, Field, Flow, Instruction, PortNo};
-use pipeline::{
-    Derived, Installed, LocalPort, Modes, PatchPorts, Row, State, Tunnel, TunnelPort, plan, plan_from_nothing,
-};
+use pipeline::{Derived, Installed, LocalPort, Modes, PatchPorts, Row, State, Tunnel, TunnelPort, plan, plan_in_turn};
 use proptest::prelude::*;
 
 use crate::fixture::{host, network, port, segment, vlan};
@@ -321,12 +319,13 @@ proptest! {
         let everything = switch.installed.and_wanted(&state);
         prop_assert_eq!(plan(&state, &switch.installed, everything, |_| true).ops, vec![]);
 
-        // What is planned unseen is what is planned, as soon as it is looked at.
+        // What is looked at in its turn is what is looked at beforehand.
         let nothing = Installed::default();
         let rows = nothing.and_wanted(&state);
-        let mut unseen = plan_from_nothing(rows.clone()).ops;
-        unseen.retain(|op| op.flow_mod(&state).is_some());
-        prop_assert_eq!(unseen, plan(&state, &nothing, rows, |_| true).ops);
+        let mut in_turn = plan_in_turn(&state, &nothing, rows.clone(), |_| true).ops;
+        in_turn.retain(|op| op.flow_mod(&state).is_some());
+        prop_assert_eq!(&in_turn, &plan(&state, &nothing, rows, |_| true).ops);
+        prop_assert_eq!(in_turn.len(), wanted.len());
     }
 }
 

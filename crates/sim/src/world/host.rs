@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-use agent::events::{Command, Database, Event, Features, FlowChange, Refused, Server, Switch};
+use agent::events::{Command, Database, Event, Features, FlowChange, Refused, Server, Switch, Way};
 use agent::{HostState, Settings};
 use model::HostName;
 use openflow::FlowMod;
@@ -193,7 +193,8 @@ impl Host {
             }
             Command::Refetch => return Err(Violation::new("replica", "an agent's copy of its database is broken")),
             Command::Dump { bridge, session } => self.order(Side::of(bridge), session, Order::Dump),
-            Command::Apply { bridge, session, mut flow_mods, mut together } => {
+            Command::Apply { bridge, session, mut flow_mods, way } => {
+                let mut together = way == Way::Together;
                 if Defect::BreakBeforeMake.is(self.defect) {
                     flow_mods = defect::break_first(&self.ovs.vswitch.of(bridge).tables, flow_mods);
                     together = false;

@@ -1,5 +1,7 @@
 //! What a switch loses, refuses, cannot do, or takes only in parts.
 
+use std::collections::BTreeSet;
+
 use model::{Entry, Mac, PortId};
 use openflow::Flow;
 use pipeline::{Bridge, Ownership, Row};
@@ -7,7 +9,7 @@ use uuid::Uuid;
 
 use super::facts::{A, acks, delta, entry, host_complete, id, network, orders, reports, snapshot, welcome, wired};
 use super::world::{Refuse, World};
-use crate::events::{Event, Level, Server};
+use crate::events::{Event, Level, Server, Way};
 
 #[test]
 fn one_bad_row_is_named_and_the_others_go_in() {
@@ -122,24 +124,47 @@ fn a_switch_that_cannot_answer_arp_loses_the_responder_and_nothing_else() {
 fn a_large_network_goes_in_by_bounded_batches_and_is_confirmed_with_the_last() {
     let mut world = wired();
     world.forget();
-    let many = |count: u32| -> Vec<Entry> {
-        let entry = |n: u32| {
-            let [a, b, c, d] = n.to_be_bytes();
-            let ips = vec![[10, 1 + b, c, d].into()];
-            let port = PortId(Uuid::from_u128((1 << 64) + u128::from(n)));
-            Entry { port, mac: Mac([0xfa, 0x16, a, b, c, d]), ips, endpoint: [10, 0, 1, 21].into() }
-        };
-        (1..=count).map(entry).collect()
-    };
     world.hold_switches = true;
     world.tell(snapshot(A, 6, &many(5000)));
-    assert_eq!(world.batches, [1024; 4], "so many at a time");
+    assert_eq!(world.batches, [(256, Way::Spread); 16], "so many at a time");
     assert!(acks(&world).is_empty());
     // Something changes while most of it is still to be sent.
     let all = [many(5000), vec![entry(12, 39)]].concat();
     world.tell([delta(A, (6, 7), &[entry(12, 39)], &[], &all)]);
     world.release();
     assert_eq!((world.table(20).len(), world.table(22).len()), (5001, 1));
-    assert!(world.batches.len() >= 10 && world.batches.iter().all(|batch| *batch <= 1025), "{:?}", world.batches);
+    let bounded = |(size, way): &(usize, Way)| *size <= if *way == Way::Spread { 256 } else { 1025 };
+    assert!(world.batches.len() >= 20 && world.batches.iter().all(bounded), "{:?}", world.batches);
     assert_eq!(acks(&world), [(network(A), 7, 0)]);
+}
+
+/// What is spread over several connections comes in no order, so all of a stage is in before another begins.
+#[test]
+fn what_is_spread_is_in_before_another_stage_begins() {
+    let mut world = wired();
+    world.forget();
+    world.hold_switches = true;
+    world.tell(snapshot(A, 6, &many(600)));
+    let unicast = [(256, Way::Spread), (256, Way::Spread), (88, Way::Spread)];
+    assert_eq!(world.batches, unicast, "the first stage");
+    let tables: BTreeSet<u8> = world.mods.iter().map(|(_, flow_mod)| flow_mod.flow.table).collect();
+    assert_eq!(tables, BTreeSet::from([20]));
+    // All but its last batch is in, then that too.
+    world.confirm(2);
+    assert_eq!(world.batches.len(), 3);
+    world.confirm(1);
+    assert!(world.batches.len() > 3, "{:?}", world.batches);
+    world.release();
+    assert_eq!((world.table(20).len(), acks(&world)), (600, vec![(network(A), 6, 0)]));
+}
+
+/// So many entries of other hosts.
+fn many(count: u32) -> Vec<Entry> {
+    let entry = |n: u32| {
+        let [a, b, c, d] = n.to_be_bytes();
+        let ips = vec![[10, 1 + b, c, d].into()];
+        let port = PortId(Uuid::from_u128((1 << 64) + u128::from(n)));
+        Entry { port, mac: Mac([0xfa, 0x16, a, b, c, d]), ips, endpoint: [10, 0, 1, 21].into() }
+    };
+    (1..=count).map(entry).collect()
 }

@@ -10,7 +10,7 @@ use pipeline::{Bridge, Cookie};
 use sync::messages::{ToAgent, ToServer};
 use uuid::Uuid;
 
-use crate::events::{Command as Asked, Database, Event, Features, FlowChange, Level, Refused, Server, Switch};
+use crate::events::{Command as Asked, Database, Event, Features, FlowChange, Level, Refused, Server, Switch, Way};
 use crate::{HostState, Settings};
 
 type Table = BTreeMap<Uuid, Row>;
@@ -25,8 +25,8 @@ pub(super) struct World {
     pub(super) writes: Vec<String>,
     /// Every flow-mod, in order.
     pub(super) mods: Vec<(Bridge, FlowMod)>,
-    /// Flow-mods of each batch.
-    pub(super) batches: Vec<usize>,
+    /// Flow-mods of each batch, and how they go.
+    pub(super) batches: Vec<(usize, Way)>,
     pub(super) sent: Vec<ToServer>,
     pub(super) said: Vec<(Level, String)>,
     /// What happened, in order, for questions of order: "add-port gre-…", "flow 22", "del-port …".
@@ -160,6 +160,14 @@ impl World {
         self.run();
     }
 
+    /// The switches give so many of the answers that they hold back.
+    pub(super) fn confirm(&mut self, answers: usize) {
+        for event in self.held.drain(..answers).collect::<Vec<_>>() {
+            self.state.handle(event);
+        }
+        self.run();
+    }
+
     pub(super) fn release(&mut self) {
         self.hold_switches = false;
         for event in std::mem::take(&mut self.held) {
@@ -197,8 +205,8 @@ impl World {
                 self.state.handle(Event::Switch(bridge, Switch::Flows { session, flows }));
                 self.state.handle(Event::Switch(bridge, Switch::Dumped { session }));
             }
-            Asked::Apply { bridge, session, flow_mods, .. } => {
-                self.batches.push(flow_mods.len());
+            Asked::Apply { bridge, session, flow_mods, way } => {
+                self.batches.push((flow_mods.len(), way));
                 let refused = self.apply(bridge, flow_mods);
                 let done = Event::Switch(bridge, Switch::Applied { session, refused });
                 if self.hold_switches { self.held.push(done) } else { self.state.handle(done) }
