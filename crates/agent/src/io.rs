@@ -4,7 +4,7 @@ pub(crate) mod admin;
 pub(crate) mod checkpoint;
 pub(crate) mod database;
 pub(crate) mod file;
-pub(crate) mod neutron;
 mod lanes;
+pub(crate) mod neutron;
 pub(crate) mod server;
 pub(crate) mod switch;
