@@ -6,6 +6,7 @@
 #![allow(clippy::cast_precision_loss, reason = "figures are for people: three digits of them")]
 
 mod compare;
+mod deaf;
 mod growth;
 mod lists;
 mod machine;
@@ -103,6 +104,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     if wants(What::Rest) {
         pace.measure(&mut report, async || rest::measure(&site, args.creates).await).await?;
         pace.measure(&mut report, async || lists::measure(&site, args.runs).await).await?;
+        pace.measure(&mut report, async || deaf::measure(&site).await).await?;
     }
     if wants(What::Snapshot) {
         snapshot::measure(&site, args.runs, &mut report).await?;

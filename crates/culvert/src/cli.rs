@@ -69,12 +69,15 @@ enum Verb {
 }
 
 impl Cli {
-    /// What the verb runs on.
-    /// It runs for as long as the host does, and is to be small.
     pub(crate) fn is_agent(&self) -> bool {
         matches!(self.verb, Verb::Agent(_))
     }
 
+    pub(crate) fn is_server(&self) -> bool {
+        matches!(self.verb, Verb::Server(_))
+    }
+
+    /// What the verb runs on.
     pub(crate) fn runtime(&self) -> std::io::Result<Runtime> {
         // An agent is one state and what feeds it: more threads would only wake each other.
         let mut builder = if self.is_agent() { Builder::new_current_thread() } else { Builder::new_multi_thread() };

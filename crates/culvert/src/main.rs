@@ -14,8 +14,8 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
-    if cli.is_agent() {
-        allocator::give_memory_back();
+    if cli.is_agent() || cli.is_server() {
+        allocator::give_memory_back(cli.is_agent());
     }
     let done = cli.runtime().map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(cli.run()));
     match done {

@@ -32,6 +32,23 @@ pub(crate) struct Leaving {
     _gone: oneshot::Sender<()>,
 }
 
+/// So much of a room, that goes with an answer until its peer has taken that.
+#[derive(Debug, Clone)]
+pub(crate) struct Share {
+    room: Arc<Room>,
+    _held: Arc<OwnedSemaphorePermit>,
+}
+
+impl Share {
+    pub(crate) async fn of(room: &Arc<Room>, units: usize) -> Share {
+        Share { room: Arc::clone(room), _held: Arc::new(room.take(units).await) }
+    }
+
+    pub(crate) fn room(&self) -> Arc<Room> {
+        Arc::clone(&self.room)
+    }
+}
+
 impl Room {
     pub(crate) fn new(units: usize) -> Room {
         Room { free: Arc::new(Semaphore::new(units)), slow: Mutex::default(), joined: Notify::new() }

@@ -3,9 +3,10 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::iter;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, Version, header};
 use axum::response::Response;
+use futures::future::select_all;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::Service;
@@ -26,10 +28,13 @@ use tracing::debug;
 use super::ConnectedTo;
 use super::arriving::Arriving;
 use super::patient::Patient;
-use crate::room::{Leaving, Room};
+use crate::room::{Leaving, Room, Share};
 
 /// Bytes that are read ahead of a body, and that an answer may be ahead of its peer.
 const AHEAD: usize = 16 << 10;
+
+/// Bytes: who takes them is waited for anew. A peer that takes so much within the grace of a [`Room`] is not slow.
+const ENOUGH: usize = 256 << 10;
 
 /// What is left of a connection.
 #[derive(Debug)]
@@ -41,7 +46,8 @@ pub(super) enum After {
 }
 
 /// Answers the request that begins with `head`, and those that came together with it. Once `stop` is cancelled, no more
-/// than that; the connection is then done. While the peer is waited for, it gives way in `turns`.
+/// than that; the connection is then done. While the peer is waited for, it gives way in `turns`, and in the rooms that
+/// answers have a share of.
 pub(super) async fn exchange(
     stream: TcpStream,
     head: Vec<u8>,
@@ -62,14 +68,14 @@ pub(super) async fn exchange(
         let answer = router.call(request.map(|body| Body::new(Arriving::new(body, Arc::clone(&progress.arriving)))));
         // boxed, so that the connection can be polled by reference
         Box::pin(async move {
-            let answer = answer.await?;
-            progress.end(kept, &answer);
+            let mut answer = answer.await?;
+            progress.end(kept, &mut answer);
             Ok(answer)
         }) as Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>
     });
     let most = head.len().max(AHEAD);
     let stream = Patient::new(stream, head.into(), timeout);
-    let waits = stream.waits();
+    let peer = stream.peer();
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(timeout)
@@ -88,17 +94,21 @@ pub(super) async fn exchange(
                 ended = connection.poll_without_shutdown(context);
             }
             // to hyper the last answer is over when it has encoded all of it, whether the peer has taken that or not
-            if matches!(ended, Poll::Ready(Ok(()))) && waits.load(Ordering::Relaxed) {
+            if matches!(ended, Poll::Ready(Ok(()))) && peer.is_waited_for() {
                 ended = Poll::Pending;
             }
             if let Poll::Ready(ended) = ended {
                 return Poll::Ready((Some(ended), None));
             }
-            if !progress.waits() {
+            if !progress.waits(peer.is_waited_for()) {
                 wanted = None;
                 return Poll::Pending;
             }
-            let wanted = wanted.get_or_insert_with(|| Box::pin(turns.wanted()));
+            if wanted.as_ref().is_some_and(|(taken, _)| peer.taken() - taken >= ENOUGH) {
+                wanted = None;
+            }
+            let (_, wanted) =
+                wanted.get_or_insert_with(|| (peer.taken(), Box::pin(wanted_in(turns, progress.rooms()))));
             wanted.as_mut().poll(context).map(|leaving| (None, Some(leaving)))
         });
         tokio::select! {
@@ -120,6 +130,12 @@ pub(super) async fn exchange(
     if kept { After::Kept(stream, [parts.read_buf, unread].concat()) } else { After::Done(stream, leaving) }
 }
 
+/// Ready when somebody needs room in one of these.
+async fn wanted_in(turns: &Room, rooms: Vec<Arc<Room>>) -> Leaving {
+    let rooms = rooms.iter().map(AsRef::as_ref).chain(iter::once(turns));
+    select_all(rooms.map(|room| Box::pin(room.wanted()))).await.0
+}
+
 /// What has become of the requests.
 #[derive(Debug, Default)]
 struct Progress {
@@ -128,6 +144,8 @@ struct Progress {
     kept: AtomicBool,
     /// More of a body is waited for.
     arriving: Arc<AtomicBool>,
+    /// What the answers have of what all share, until they are sent.
+    shares: Mutex<Vec<Share>>,
 }
 
 impl Progress {
@@ -137,7 +155,8 @@ impl Progress {
         request.version() == Version::HTTP_11 && !closes(request.headers())
     }
 
-    fn end(&self, permitted: bool, answer: &Response) {
+    fn end(&self, permitted: bool, answer: &mut Response) {
+        self.shares().extend(answer.extensions_mut().remove::<Share>());
         self.kept.store(permitted && !closes(answer.headers()), Ordering::Relaxed);
         self.answered.fetch_add(1, Ordering::Relaxed);
     }
@@ -148,10 +167,20 @@ impl Progress {
         answered > 0 && answered == self.begun.load(Ordering::Relaxed)
     }
 
-    /// Whether all that is left to do is the peer's: to send a head or a body, or to take an answer.
-    fn waits(&self) -> bool {
+    /// Whether all that is left to do is the peer's: to send a head or a body, or to take what of an answer is `written`.
+    /// An answer of which more is still being made waits for us.
+    fn waits(&self, written: bool) -> bool {
         let begun = self.begun.load(Ordering::Relaxed);
-        begun == self.answered.load(Ordering::Relaxed) || self.arriving.load(Ordering::Relaxed)
+        let answered = begun == self.answered.load(Ordering::Relaxed);
+        answered && (begun == 0 || written) || self.arriving.load(Ordering::Relaxed)
+    }
+
+    fn rooms(&self) -> Vec<Arc<Room>> {
+        self.shares().iter().map(Share::room).collect()
+    }
+
+    fn shares(&self) -> MutexGuard<'_, Vec<Share>> {
+        self.shares.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_kept(&self) -> bool {

@@ -3,7 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -25,19 +25,36 @@ pub(super) struct Patient {
     patience: Patience,
     /// Since when a write waits for the peer, and until when it may.
     stalled: Option<(Instant, Pin<Box<Sleep>>)>,
-    /// What was written last waits for the peer: there is more to write.
-    waits: Arc<AtomicBool>,
+    peer: Arc<Peer>,
+}
+
+/// What the peer does, for who no longer has the stream in hand.
+#[derive(Debug, Default)]
+pub(super) struct Peer {
+    waited_for: AtomicBool,
+    taken: AtomicUsize,
+}
+
+impl Peer {
+    /// What was written last waits for it: there is more to write.
+    pub(super) fn is_waited_for(&self) -> bool {
+        self.waited_for.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that it has taken, it or what lies on its way.
+    pub(super) fn taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
+    }
 }
 
 impl Patient {
     pub(super) fn new(stream: TcpStream, ahead: Bytes, patience: Duration) -> Patient {
         let patience = Patience { most: patience, left: patience };
-        Patient { stream, ahead, patience, stalled: None, waits: Arc::default() }
+        Patient { stream, ahead, patience, stalled: None, peer: Arc::default() }
     }
 
-    /// Whether a write waits for the peer, for who no longer has the stream in hand.
-    pub(super) fn waits(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.waits)
+    pub(super) fn peer(&self) -> Arc<Peer> {
+        Arc::clone(&self.peer)
     }
 
     /// The stream, and what of it has been read already.
@@ -47,10 +64,12 @@ impl Patient {
 
     /// The outcome of a write; a failure if it has waited too long.
     fn timed(&mut self, written: Poll<io::Result<usize>>, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        self.waits.store(written.is_pending(), Ordering::Relaxed);
+        self.peer.waited_for.store(written.is_pending(), Ordering::Relaxed);
         if let Poll::Ready(written) = written {
             let waited = self.stalled.take().map_or(Duration::ZERO, |(since, _)| since.elapsed());
-            self.patience.after(waited, written.as_ref().map_or(0, |bytes| *bytes));
+            let bytes = written.as_ref().map_or(0, |bytes| *bytes);
+            self.peer.taken.fetch_add(bytes, Ordering::Relaxed);
+            self.patience.after(waited, bytes);
             return Poll::Ready(written);
         }
         let left = self.patience.left;

@@ -1,8 +1,8 @@
 //! What requests and answers may hold in memory, all of them together.
 //!
 //! A request's body is read whole before its handler starts: in bounded time, within a bound for one body and one for
-//! all; one that is long on its way gives way to others. A large answer counts until the peer has taken it. What is
-//! heavy takes turns.
+//! all; one that is long on its way gives way to others. What is heavy takes turns. A large answer, and a long list that
+//! is read as it is sent, count until the peer has taken them; who does not take them gives way to others.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,25 +14,29 @@ use axum::http::{HeaderMap, Method, header, request};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::BODY_LIMIT;
 use super::error::{ApiError, Result};
-use crate::room::Room;
+use crate::room::{Room, Share};
 
-/// A body or an answer of more bytes is a large one.
-const LARGE: usize = 64 << 10;
 /// Bytes of a body that are received whatever others send: the bound on requests under way is theirs too.
 const SMALL: usize = 8 << 10;
 /// KiB of all larger bodies that are being received or worked on.
 const BODIES: usize = 8 << 10;
+/// An answer of more bytes is a large one; smaller ones are bounded by the requests under way.
+const LARGE: usize = 64 << 10;
 /// KiB of all large answers that their peers have not taken.
-const ANSWERS: usize = 16 << 10;
-/// Requests with a large body or a whole list for an answer that are worked on at a time: each is held as an object
-/// tree, many times the size of its bytes.
+const ANSWERS: usize = 8 << 10;
+/// Lists that are read as they are sent, at a time: each holds three parts ([`super::list`]).
+const LISTS: usize = 16;
+/// Heavy requests that are worked on at a time: what they ask for is held as an object tree, many times the size of its
+/// bytes, and their answers may be large.
 const HEAVY: usize = 2;
-/// Objects in a page that is not heavy.
-const SMALL_PAGE: usize = 1000;
+/// Bytes of a body that is not heavy: it creates so few objects that the answer is not a large one.
+const LIGHT: usize = 2 << 10;
+/// Objects in a page that is not heavy: as large as they may be, they are not a large answer.
+const SMALL_PAGE: usize = 4;
 
 /// The middleware.
 pub(crate) async fn bound(State(bounds): State<Bounds>, request: Request, next: Next) -> Response {
@@ -43,44 +47,61 @@ pub(crate) async fn bound(State(bounds): State<Bounds>, request: Request, next: 
 #[derive(Debug, Clone)]
 pub(crate) struct Bounds {
     bodies: Arc<Room>,
-    answers: Arc<Semaphore>,
+    answers: Arc<Room>,
+    lists: Arc<Room>,
     heavy: Arc<Semaphore>,
     /// The paths of lists that may be long.
-    lists: Arc<HashSet<String>>,
-    /// Within this a whole body arrives, and what is heavy has its turn.
+    long: Arc<HashSet<String>>,
+    /// Within this a whole body arrives, and what needs room or a turn has it: nobody waits longer for those than for a
+    /// client.
     timeout: Duration,
 }
 
 impl Bounds {
-    pub(crate) fn new(timeout: Duration, lists: HashSet<String>) -> Bounds {
-        let [answers, heavy] = [ANSWERS, HEAVY].map(|permits| Arc::new(Semaphore::new(permits)));
-        Bounds { bodies: Arc::new(Room::new(BODIES)), answers, heavy, lists: Arc::new(lists), timeout }
+    pub(crate) fn new(timeout: Duration, long: HashSet<String>) -> Bounds {
+        let [bodies, answers, lists] = [BODIES, ANSWERS, LISTS].map(|units| Arc::new(Room::new(units)));
+        Bounds { bodies, answers, lists, heavy: Arc::new(Semaphore::new(HEAVY)), long: Arc::new(long), timeout }
     }
 
+    /// Room is taken before a turn, and a turn before room for the answer. Who has the last waits for nobody but its peer:
+    /// that is what keeps them from waiting for each other.
     async fn serve(&self, request: Request, next: Next) -> Result<Response> {
         let (head, body) = request.into_parts();
         let (body, _held) = match self.read(&head.headers, body).await {
             Ok(read) => read,
             Err(error) => return Ok(([(header::CONNECTION, "close")], error).into_response()),
         };
-        let heavy = body.len() > LARGE || self.lists_many(&head);
-        let _turn = if heavy { Some(self.turn().await?) } else { None };
-        let answer = next.run(Request::from_parts(head, Body::from(body))).await;
-        self.hold(answer).await
+        let many = self.lists_many(&head);
+        let list = if many { Some(self.in_time(Share::of(&self.lists, 1)).await?) } else { None };
+        let heavy = many || body.len() > LIGHT;
+        let _turn = if heavy { Some(self.in_time(self.heavy.acquire()).await?) } else { None };
+        let mut answer = next.run(Request::from_parts(head, Body::from(body))).await;
+        let share = match answer.body().size_hint().exact() {
+            // it is read as it is sent
+            None => list,
+            Some(bytes) if bytes > LARGE as u64 => {
+                let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+                // one above the bound is sent when it is the only one
+                Some(self.in_time(Share::of(&self.answers, kibibytes(bytes).min(ANSWERS))).await?)
+            }
+            Some(_) => None,
+        };
+        if let Some(share) = share {
+            answer.extensions_mut().insert(share);
+        }
+        Ok(answer)
     }
 
     /// Whether a request is for a list that may be long, without a `limit` or in large pages.
     fn lists_many(&self, head: &request::Parts) -> bool {
         let mut pairs = head.uri.query().unwrap_or_default().split('&');
         let limit = pairs.find_map(|pair| pair.strip_prefix("limit=")?.parse::<usize>().ok());
-        let long = head.method == Method::GET && self.lists.contains(head.uri.path());
+        let long = head.method == Method::GET && self.long.contains(head.uri.path());
         long && !limit.is_some_and(|limit| (1..=SMALL_PAGE).contains(&limit))
     }
 
-    /// Nobody waits longer for a turn than for a client.
-    async fn turn(&self) -> Result<SemaphorePermit<'_>> {
-        let turn = tokio::time::timeout(self.timeout, self.heavy.acquire()).await;
-        turn.ok().and_then(std::result::Result::ok).ok_or_else(ApiError::busy)
+    async fn in_time<T>(&self, room: impl Future<Output = T>) -> Result<T> {
+        tokio::time::timeout(self.timeout, room).await.map_err(|_| ApiError::busy())
     }
 
     /// The body, and its share of what all bodies may hold. After an error the rest of it is not read, and so nothing that
@@ -122,32 +143,6 @@ impl Bounds {
         }
         Ok((bytes.into(), Some(held)))
     }
-
-    /// The answer; if it is large, with its share of what all answers may hold until it is sent.
-    async fn hold(&self, answer: Response) -> Result<Response> {
-        let large = answer.body().size_hint().lower() > LARGE as u64;
-        if !large {
-            return Ok(answer);
-        }
-        let (head, body) = answer.into_parts();
-        // it is one piece already
-        let bytes = axum::body::to_bytes(body, usize::MAX).await.map_err(|_| ApiError::busy())?;
-        // an answer above the bound is sent when it is the only one
-        let share = share(&self.answers, kibibytes(bytes.len()).min(ANSWERS))?;
-        Ok(Response::from_parts(head, Body::from(Bytes::from_owner(Held { bytes, _share: share }))))
-    }
-}
-
-/// Bytes that give their share back when they are dropped.
-struct Held {
-    bytes: Bytes,
-    _share: OwnedSemaphorePermit,
-}
-
-impl AsRef<[u8]> for Held {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
 }
 
 /// Whether there was more.
@@ -159,11 +154,6 @@ async fn add_next(bytes: &mut Vec<u8>, chunks: &mut BodyDataStream) -> Result<bo
     }
     bytes.extend_from_slice(&chunk);
     Ok(true)
-}
-
-fn share(of: &Arc<Semaphore>, kibibytes: usize) -> Result<OwnedSemaphorePermit> {
-    let permits = u32::try_from(kibibytes).unwrap_or(u32::MAX);
-    Arc::clone(of).try_acquire_many_owned(permits).map_err(|_| ApiError::busy())
 }
 
 fn kibibytes(bytes: usize) -> usize {
@@ -181,7 +171,8 @@ mod tests {
             (Method::GET, "/v2.0/ports", true),
             (Method::GET, "/v2.0/ports?name=p&limit=5000", true),
             (Method::GET, "/v2.0/ports?limit=0", true),
-            (Method::GET, "/v2.0/ports?name=p&limit=1000", false),
+            (Method::GET, "/v2.0/ports?limit=5", true),
+            (Method::GET, "/v2.0/ports?name=p&limit=4", false),
             (Method::POST, "/v2.0/ports", false),
             (Method::GET, "/v2.0/ports/1", false),
             (Method::GET, "/v2.0/extensions", false),

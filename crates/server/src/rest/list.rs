@@ -22,16 +22,18 @@ use super::policy;
 use super::query::{Links, Listing, project};
 use super::resource::{Resource, show_all};
 
-/// Objects in the first part.
-const FIRST: usize = 50;
+/// Objects in the first two parts, whose size nothing tells yet.
+const FIRST: usize = 8;
 /// Objects in one part, and the bytes that it is to have about: the larger the parts, the fewer trips to the database; who
 /// does not read holds some of them.
 const MOST: usize = 200;
-const PART_BYTES: usize = 256 << 10;
+const PART_BYTES: usize = 128 << 10;
 /// Parts that are made at a time, while one before them is sent.
 const AHEAD: usize = 2;
+/// Bytes from which a list is sent while the rest of it is read.
+const WHOLE: usize = 64 << 10;
 /// Bytes after which a page ends, whatever its limit.
-const PAGE_BYTES: usize = 8 << 20;
+const PAGE_BYTES: usize = 6 << 20;
 
 /// Answers a list.
 pub(crate) async fn answer<R: Resource>(
@@ -103,9 +105,8 @@ impl<R: Resource> List<R> {
         Ok(as_json(text))
     }
 
-    /// A list of one part is sent whole; of a longer one, the rest is read as the client takes it.
+    /// A short list is sent whole; of a longer one, the rest is read as the client takes it.
     async fn all(self: Arc<Self>, ids: Vec<Uuid>) -> Result<Response> {
-        let one = ids.len() <= FIRST;
         let mut any = false;
         let mut texts = Box::pin(self.parts(ids).map_ok(move |items| {
             let text = join(items, any);
@@ -113,10 +114,12 @@ impl<R: Resource> List<R> {
             text
         }));
         let mut text = opening::<R>();
-        text.extend(texts.try_next().await?.unwrap_or_default());
-        if one {
-            text.extend(CLOSING);
-            return Ok(as_json(text));
+        while text.len() < WHOLE {
+            let Some(part) = texts.try_next().await? else {
+                text.extend(CLOSING);
+                return Ok(as_json(text));
+            };
+            text.extend(part);
         }
         // the status has gone out: all that is left is to cut the answer short
         let rest = texts.map_ok(Bytes::from).map_err(|error| io::Error::other(format!("{error:?}")));
