@@ -98,9 +98,13 @@ impl Process {
     }
 }
 
-/// Answers `double` with twice `n`, and fails with everything else.
-async fn serve(mut server: Process) {
+/// Answers `double` with twice `n`, and fails with everything else. Says when it is up again: a call before that is lost, as the
+/// broker does not know its queue.
+async fn serve(mut server: Process, up: mpsc::UnboundedSender<()>) {
     while let Some(event) = server.events.recv().await {
+        if matches!(event, Event::Up { .. }) {
+            let _ = up.send(());
+        }
         let Event::Request(request) = event else { continue };
         let Some(to) = &request.reply_to else { continue };
         let n = request.args::<std::collections::BTreeMap<String, i64>>().unwrap().get("n").copied();
@@ -123,7 +127,8 @@ async fn rpc_over_a_real_broker() {
     let server = [addressing().topic(&name("q-server"))];
     let mut server = Process::consuming(&[rabbit.port], "server", server.into());
     server.up().await;
-    tokio::spawn(serve(server));
+    let (up, mut server_up) = mpsc::unbounded_channel();
+    tokio::spawn(serve(server, up));
     // The first broker of its list is not there.
     let [nobody] = free_ports();
     let mut one = Process::start(&[nobody, rabbit.port], "one").await;
@@ -135,7 +140,7 @@ async fn rpc_over_a_real_broker() {
     a_declaration_that_differs_is_refused_until_it_is_gone(rabbit.port).await;
     an_exchange_that_differs_concerns_nobody_else(rabbit.port, &mut one).await;
     the_network_is_cut(&proxy, &one, &mut two).await;
-    the_broker_is_killed(&mut rabbit, &mut one, &mut two).await;
+    the_broker_is_killed(&mut rabbit, &mut one, &mut two, &mut server_up).await;
 }
 
 async fn calls_casts_and_fanouts(one: &mut Process, two: &mut Process) {
@@ -237,7 +242,12 @@ async fn the_network_is_cut(proxy: &Proxy, one: &Process, two: &mut Process) {
     soon("the call that waited", waiting).await.unwrap();
 }
 
-async fn the_broker_is_killed(rabbit: &mut RabbitMq, one: &mut Process, two: &mut Process) {
+async fn the_broker_is_killed(
+    rabbit: &mut RabbitMq,
+    one: &mut Process,
+    two: &mut Process,
+    server_up: &mut mpsc::UnboundedReceiver<()>,
+) {
     rabbit.kill();
     one.down().await;
     two.down().await;
@@ -247,6 +257,8 @@ async fn the_broker_is_killed(rabbit: &mut RabbitMq, one: &mut Process, two: &mu
     });
     let unheard = two.client.cast(&Destination::Fanout(name("q-test")), request("late", &[]), LIMIT / 60).await;
     assert!(matches!(unheard, Err(Error::NotConnected)), "{unheard:?}");
+    // What was said of earlier connections.
+    while server_up.try_recv().is_ok() {}
     rabbit.start_again();
     one.up().await;
     two.up().await;
@@ -256,5 +268,6 @@ async fn the_broker_is_killed(rabbit: &mut RabbitMq, one: &mut Process, two: &mu
     two.client.cast(&Destination::Fanout(name("q-test")), request("to_all", &[]), LIMIT).await.unwrap();
     one.heard_only("to_all").await;
     two.heard_only("to_all").await;
+    soon("the server is up", server_up.recv()).await.unwrap();
     doubles(&one.client, 3).await;
 }
