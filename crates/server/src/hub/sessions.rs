@@ -1,6 +1,7 @@
 //! The open streams, by connection and by host.
 
 use std::collections::{BTreeSet, HashMap};
+use std::mem;
 
 use directory::{Directory, HostDirty};
 use model::{HostName, NetworkId, Revision};
@@ -11,6 +12,10 @@ use super::events::Command;
 
 /// Bytes that one agent may be given at a time, about. More waits in the directory, not in a queue.
 const BUDGET: usize = 256 << 10;
+/// Bytes given to all agents together that their connections have not taken: the nearer, the less each is given.
+const UNDER_WAY: usize = 16 << 20;
+/// What an agent may be given however much is under way: others that do not read must not starve it.
+const LEAST: usize = 8 << 10;
 
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
@@ -18,6 +23,8 @@ pub(crate) struct Sessions {
     by_host: HashMap<HostName, ConnectionId>,
     /// Those that may have something to send.
     due: BTreeSet<ConnectionId>,
+    /// Sum of what the seats have under way.
+    under_way: usize,
 }
 
 #[derive(Debug)]
@@ -25,34 +32,43 @@ struct Seat {
     session: Session,
     /// The connection has taken all that it was given.
     room: bool,
+    /// Bytes given that the connection has not taken, about.
+    under_way: usize,
 }
 
 impl Sessions {
     pub(crate) fn insert(&mut self, id: ConnectionId, session: Session, room: bool) {
         self.by_host.insert(session.host().clone(), id);
-        self.open.insert(id, Seat { session, room });
+        self.open.insert(id, Seat { session, room, under_way: 0 });
         self.due.insert(id);
     }
 
     /// A host's stream ends, by our will. Returns whether it had one.
     pub(crate) fn close(&mut self, host: &HostName, closing: Closing, commands: &mut Vec<Command>) -> bool {
-        let Some(id) = self.by_host.remove(host).filter(|id| self.open.remove(id).is_some()) else { return false };
+        let Some(id) = self.by_host.remove(host).filter(|id| self.remove(*id).is_some()) else { return false };
         commands.push(Command::Close { id, closing });
         true
     }
 
     pub(crate) fn close_all(&mut self, closing: &Closing, commands: &mut Vec<Command>) {
         self.by_host.clear();
+        self.under_way = 0;
         let close = |(id, _)| Command::Close { id, closing: closing.clone() };
         commands.extend(self.open.drain().map(close));
     }
 
     /// A stream is gone. Returns its host, unless another stream of the host has taken its place.
     pub(crate) fn closed(&mut self, id: ConnectionId) -> Option<HostName> {
-        let seat = self.open.remove(&id)?;
+        let seat = self.remove(id)?;
         let host = seat.session.host().clone();
         (self.by_host.get(&host) == Some(&id)).then(|| self.by_host.remove(&host))?;
         Some(host)
+    }
+
+    fn remove(&mut self, id: ConnectionId) -> Option<Seat> {
+        let seat = self.open.remove(&id)?;
+        self.under_way -= seat.under_way;
+        Some(seat)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -82,6 +98,7 @@ impl Sessions {
     pub(crate) fn room(&mut self, id: ConnectionId) {
         if let Some(seat) = self.open.get_mut(&id) {
             seat.room = true;
+            self.under_way -= mem::take(&mut seat.under_way);
             self.due.insert(id);
         }
     }
@@ -113,15 +130,17 @@ impl Sessions {
     /// Sends what there is to those that have room. Who has none says so when it has.
     pub(crate) fn drain(&mut self, directory: &Directory, commands: &mut Vec<Command>) -> Vec<(HostName, Vec<Effect>)> {
         let mut effects = Vec::new();
-        for id in std::mem::take(&mut self.due) {
+        for id in mem::take(&mut self.due) {
             let Some(seat) = self.open.get_mut(&id) else { continue };
             if !seat.room || !seat.session.has_work() {
                 continue;
             }
-            let drained = seat.session.drain(directory, BUDGET);
+            let drained = seat.session.drain(directory, share(self.under_way));
             let host = seat.session.host();
             if !drained.messages.is_empty() {
                 seat.room = false;
+                seat.under_way = drained.bytes;
+                self.under_way += drained.bytes;
                 commands.push(Command::Send { id, host: host.clone(), messages: drained.messages });
             }
             if !drained.effects.is_empty() {
@@ -135,3 +154,12 @@ impl Sessions {
         self.of(host)?.confirmed_up_to(network)
     }
 }
+
+/// What the next agent may be given while so much is under way. Each takes a part of what is left, so that it is never used up
+/// by a few; who gets little comes again when its connection has taken it.
+fn share(under_way: usize) -> usize {
+    (UNDER_WAY.saturating_sub(under_way) / 16).clamp(LEAST, BUDGET)
+}
+
+#[cfg(test)]
+mod tests;

@@ -15,8 +15,10 @@ use crate::messages::{
 /// Most deltas under way to one agent. h2 closes a connection with thousands of small frames unread; and who has not
 /// confirmed so much is better served by fewer, larger ones. A network with nothing under way may always send.
 const MOST_UNCONFIRMED: usize = 256;
-/// Orders in one message; one is about a hundred bytes.
+/// Most orders in one message.
 const ORDERS: usize = 500;
+/// Bytes of an order, about.
+const ORDER: usize = 100;
 
 /// The server's side of one agent's stream. Messages come in by [`Session::on_message`], what changed in the directory by
 /// [`Session::mark`]; [`Session::drain`] gives what to send, when there is room for it.
@@ -57,6 +59,8 @@ struct EndpointCursor {
 #[derive(Debug, Default)]
 pub struct Drained {
     pub messages: Vec<ToAgent>,
+    /// What the orders and entries in them take on the wire, about.
+    pub bytes: usize,
     pub effects: Vec<Effect>,
 }
 
@@ -192,6 +196,7 @@ impl Session {
             if done && self.dirty.is_empty() && !self.host_completed {
                 drained.messages.push(self.host_complete(directory));
             }
+            drained.bytes = budget - room;
         }
         self.count(&drained.effects);
         drained
@@ -217,15 +222,16 @@ impl Session {
         }
         loop {
             let ports = &mut orders.ports;
-            while ports.len() < ORDERS {
+            let most = (*room / ORDER).clamp(1, ORDERS);
+            while ports.len() < most {
                 match self.interfaces.next_order(&self.host, directory, &mut drained.effects) {
                     Some(order) => ports.push(order),
                     None => break,
                 }
             }
-            let full = ports.len() == ORDERS;
+            let full = ports.len() == most;
             if !ports.is_empty() || !orders.networks.is_empty() {
-                *room = room.saturating_sub(100 * (ports.len() + orders.networks.len()));
+                *room = room.saturating_sub(ORDER * (ports.len() + orders.networks.len()));
                 drained.messages.push(ToAgent::Orders(mem::take(&mut orders)));
             }
             if !full {
