@@ -16,6 +16,9 @@ use super::events::Now;
 use super::sessions::Sessions;
 use crate::writer::Writer;
 
+/// Hosts named in the log for one late port: with a thousand of them, each of a thousand ports would be a line of kilobytes.
+const NAMED: usize = 5;
+
 #[derive(Debug)]
 pub(crate) struct Life {
     propagation: Propagation,
@@ -115,8 +118,9 @@ impl Life {
 
     pub(crate) fn expire(&mut self, now: Now) {
         for Late { port, network, revision, laggards } in self.propagation.expired(now) {
-            let laggards = laggards.iter().map(HostName::as_str).collect::<Vec<_>>().join(", ");
-            warn!(%port, %network, %revision, laggards, "port is ACTIVE though these hosts have not confirmed it");
+            let others = laggards.len().saturating_sub(NAMED);
+            let laggards = laggards.iter().take(NAMED).map(HostName::as_str).collect::<Vec<_>>().join(", ");
+            warn!(%port, %network, %revision, laggards, others, "port is ACTIVE though these hosts have not confirmed it");
             self.active(vec![port]);
         }
     }
