@@ -100,25 +100,13 @@ fn digest(bytes: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use model::{NetworkId, Revision};
-    use sync::messages::{Ack, MINOR};
+    use sync::messages::Ack;
     use uuid::Uuid;
 
     use super::*;
 
     fn hello() -> Hello {
-        Hello {
-            minor: MINOR,
-            software: "culvert".to_owned(),
-            host: "compute1".parse().unwrap(),
-            endpoint: [10, 0, 1, 31].into(),
-            tunnel_types: vec![],
-            l2_population: true,
-            arp_responder: true,
-            boot_id: "boot".to_owned(),
-            epoch: None,
-            held: vec![],
-            endpoints_held: Revision::ZERO,
-        }
+        Hello::new("compute1".parse().unwrap(), [10, 0, 1, 31].into())
     }
 
     #[test]

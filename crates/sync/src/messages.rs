@@ -51,6 +51,25 @@ pub struct Hello {
     pub endpoints_held: Revision,
 }
 
+impl Hello {
+    /// An agent of this protocol version that serves every tunnel type, wants all that there is, and holds nothing.
+    pub fn new(host: HostName, endpoint: IpAddr) -> Hello {
+        Hello {
+            minor: MINOR,
+            software: String::new(),
+            host,
+            endpoint,
+            tunnel_types: TunnelType::ALL.to_vec(),
+            l2_population: true,
+            arp_responder: true,
+            boot_id: String::new(),
+            epoch: None,
+            held: Vec::new(),
+            endpoints_held: Revision::ZERO,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeldNetwork {
     pub network: NetworkId,

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use model::{Generation, HostName, NetworkId, PortId, Revision, TunnelType};
+use model::{Generation, HostName, NetworkId, PortId};
 use sync::agent::{Held, Holding, Update, connect};
-use sync::messages::{Hello, Interface, Interfaces, MINOR, Order, PortReport, ToAgent, ToServer};
+use sync::messages::{Hello, Interface, Interfaces, Order, PortReport, ToAgent, ToServer};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// How long an agent waits that was refused, or lost its stream for a reason of its own.
@@ -143,17 +143,9 @@ impl State {
         self.in_sync = None;
         let index = u32::try_from(self.index).unwrap_or(u32::MAX);
         let hello = Hello {
-            minor: MINOR,
             software: "swarm".to_owned(),
-            host: self.host.clone(),
-            endpoint: super::endpoint(index).into(),
-            tunnel_types: vec![TunnelType::Gre, TunnelType::Vxlan],
-            l2_population: true,
-            arp_responder: true,
             boot_id: "swarm".to_owned(),
-            epoch: None,
-            held: Vec::new(),
-            endpoints_held: Revision::ZERO,
+            ..Hello::new(self.host.clone(), super::endpoint(index).into())
         };
         let present = self.plugged.iter().map(|port| self.interface(*port)).collect();
         let inventory = ToServer::Interfaces(Interfaces { inventory: true, present, gone: Vec::new() });

@@ -2,9 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use model::{Revision, TunnelType};
 use server::hub::Event;
-use sync::messages::{Hello, Interfaces, MINOR, ToServer};
+use sync::messages::{Hello, Interfaces, ToServer};
 use sync::server::ConnectionId;
 
 use super::World;
@@ -34,17 +33,8 @@ impl World {
         };
         let other = IpAddr::from(Ipv4Addr::new(10, 255, 0, host + 1));
         let hello = Hello {
-            minor: MINOR,
-            software: String::new(),
-            host: host_name(host),
-            endpoint: if Defect::LetNamesakeIn.is(self.defect) { own } else { other },
-            tunnel_types: TunnelType::ALL.to_vec(),
-            l2_population: true,
-            arp_responder: true,
             boot_id: "another".to_owned(),
-            epoch: None,
-            held: Vec::new(),
-            endpoints_held: Revision::ZERO,
+            ..Hello::new(host_name(host), if Defect::LetNamesakeIn.is(self.defect) { own } else { other })
         };
         self.opened += 1;
         let id = ConnectionId(self.opened);

@@ -4,7 +4,7 @@ use model::{
     Binding, Change, Committed, Entry, Epoch, Generation, Host, HostName, Mac, Network, NetworkId, Port, PortId,
     PortStatus, Revision, Segment, TunnelType,
 };
-use sync::messages::{Hello, MINOR};
+use sync::messages::Hello;
 use uuid::Uuid;
 
 /// Each message has its length before it, in two bytes.
@@ -51,19 +51,7 @@ pub fn entry(number: u8) -> Entry {
 }
 
 pub fn hello() -> Hello {
-    Hello {
-        minor: MINOR,
-        software: "fuzz".to_owned(),
-        host: host(1),
-        endpoint: endpoint(1),
-        tunnel_types: TunnelType::ALL.to_vec(),
-        l2_population: true,
-        arp_responder: true,
-        boot_id: String::new(),
-        epoch: None,
-        held: Vec::new(),
-        endpoints_held: Revision::ZERO,
-    }
+    Hello::new(host(1), endpoint(1))
 }
 
 /// Two hosts, two networks, and six ports: three bound to each host.

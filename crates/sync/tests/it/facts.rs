@@ -8,7 +8,7 @@ use model::{
     Binding, Change, Committed, Entry, Epoch, Generation, Host, HostName, Mac, Network, NetworkId, Port, PortId,
     PortStatus, Revision, Segment, TunnelType,
 };
-use sync::messages::{Hello, MINOR};
+use sync::messages::Hello;
 use uuid::Uuid;
 
 pub(crate) const HOSTS: u8 = 3;
@@ -32,19 +32,7 @@ pub(crate) fn epoch(n: u8) -> Epoch {
 }
 
 pub(crate) fn hello(n: u8) -> Hello {
-    Hello {
-        minor: MINOR,
-        software: "test".to_owned(),
-        host: host(n),
-        endpoint: IpAddr::from([10, 0, 0, n]),
-        tunnel_types: TunnelType::ALL.to_vec(),
-        l2_population: true,
-        arp_responder: true,
-        boot_id: String::new(),
-        epoch: None,
-        held: Vec::new(),
-        endpoints_held: Revision::ZERO,
-    }
+    Hello::new(host(n), IpAddr::from([10, 0, 0, n]))
 }
 
 pub(crate) fn a_port(id: u8, on: u8, wired: bool) -> Port {

@@ -178,19 +178,8 @@ impl Played {
         match effect {
             Effect::Open => {
                 (self.streams, self.open, self.complete) = (self.streams + 1, true, None);
-                let hello = Hello {
-                    minor: 0,
-                    software: String::new(),
-                    host: OWN.parse().unwrap(),
-                    endpoint: endpoint(OWN),
-                    tunnel_types: Vec::new(),
-                    l2_population: true,
-                    arp_responder: true,
-                    boot_id: String::new(),
-                    epoch: None,
-                    held: Vec::new(),
-                    endpoints_held: model::Revision::ZERO,
-                };
+                let nobodys = Hello::new(OWN.parse().unwrap(), endpoint(OWN));
+                let hello = Hello { minor: 0, tunnel_types: Vec::new(), ..nobodys };
                 self.session.said(&ToServer::Hello(self.held.begin(hello)));
                 let present = self.plugged.iter().map(|n| interface(port_id(*n).to_string())).collect();
                 self.session.said(&ToServer::Interfaces(Interfaces { inventory: true, present, gone: Vec::new() }));

@@ -3,7 +3,7 @@ use model::{
     Binding, Change, Committed, Epoch, Generation, Host, HostName, Mac, Network, NetworkId, Port, PortId, PortStatus,
     Revision, Segment, TunnelType,
 };
-use sync::messages::{Hello, Interface, Interfaces, MINOR, ToAgent, ToServer};
+use sync::messages::{Hello, Interface, Interfaces, ToAgent, ToServer};
 use sync::server::Session;
 use uuid::Uuid;
 
@@ -48,19 +48,7 @@ fn crowd() -> (Directory, Sessions) {
     directory.load(&Committed { revision: Revision(1), changes });
     let mut sessions = Sessions::default();
     for n in 0..HOSTS {
-        let hello = Hello {
-            minor: MINOR,
-            software: "test".to_owned(),
-            host: host(n),
-            endpoint: address(n),
-            tunnel_types: vec![TunnelType::Vxlan],
-            l2_population: true,
-            arp_responder: true,
-            boot_id: String::new(),
-            epoch: None,
-            held: Vec::new(),
-            endpoints_held: Revision::ZERO,
-        };
+        let hello = Hello::new(host(n), address(n));
         sessions.insert(ConnectionId(n), Session::new(&hello, Epoch(Uuid::nil()), "test"), true);
         let id = Uuid::from_u128(n.into()).to_string();
         let present = vec![Interface { id, order_held: None, wired: None }];

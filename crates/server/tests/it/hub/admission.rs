@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use model::{Change, Committed, Epoch, Host, Revision, TunnelType};
 use server::hub::{Bounds, Command, Database, Event, State};
-use sync::messages::{Hello, MINOR};
+use sync::messages::Hello;
 use sync::server::{Closing, ConnectionId};
 use uuid::Uuid;
 
@@ -19,19 +19,7 @@ fn state() -> State {
 
 /// A stream from compute1 at this endpoint opens; returns what is to be done about it.
 fn opens(state: &mut State, id: u64, endpoint: [u8; 4]) -> Vec<Command> {
-    let hello = Hello {
-        minor: MINOR,
-        software: String::new(),
-        host: "compute1".parse().unwrap(),
-        endpoint: endpoint.into(),
-        tunnel_types: TunnelType::ALL.to_vec(),
-        l2_population: true,
-        arp_responder: true,
-        boot_id: String::new(),
-        epoch: None,
-        held: Vec::new(),
-        endpoints_held: Revision::ZERO,
-    };
+    let hello = Hello::new("compute1".parse().unwrap(), endpoint.into());
     state.handle(Event::Opened { id: ConnectionId(id), hello: Box::new(hello) }, NOW);
     state.settle(NOW)
 }

@@ -4,13 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use model::{Entry, Generation, HostName, NetworkId, PortId, Revision, TunnelType};
+use model::{Entry, Generation, HostName, NetworkId, PortId, Revision};
 use serde_json::Value;
 use server::neutron_form::View;
 use sync::agent::{Held, Receiver, Sender, Update, connect};
-use sync::messages::{
-    Answer, Hello, Interface, Interfaces, MINOR, Order, PortReport, RowProblem, ToAgent, ToServer, Wire,
-};
+use sync::messages::{Answer, Hello, Interface, Interfaces, Order, PortReport, RowProblem, ToAgent, ToServer, Wire};
 use tokio::task::JoinHandle;
 
 use super::world::eventually;
@@ -47,17 +45,9 @@ impl Agent {
     pub(crate) fn new(name: &str, endpoint: &str) -> Agent {
         let name: HostName = name.parse().unwrap();
         let hello = Hello {
-            minor: MINOR,
             software: "test agent".to_owned(),
-            host: name.clone(),
-            endpoint: endpoint.parse().unwrap(),
-            tunnel_types: TunnelType::ALL.to_vec(),
-            l2_population: true,
-            arp_responder: true,
             boot_id: "boot".to_owned(),
-            epoch: None,
-            held: Vec::new(),
-            endpoints_held: Revision::ZERO,
+            ..Hello::new(name.clone(), endpoint.parse().unwrap())
         };
         Agent { name, hello, state: Arc::default(), stream: None }
     }
